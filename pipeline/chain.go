@@ -1,0 +1,230 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// chainConfig is what all chains share.
+type chainConfig struct {
+	poll, recent, sweep, overlap time.Duration
+	concurrency                  int
+	once                         bool
+}
+
+// slack is how far below the horizon the head reader may present entries that a
+// lane delivered before: a poll reads back this far at most.
+func (c chainConfig) slack() time.Duration {
+	return c.recent + 2*pollMargin + 2*c.poll
+}
+
+// chain is one source with its lanes: head reader, normalize, encode, fan-out.
+type chain struct {
+	name    string
+	cfg     chainConfig
+	source  Source
+	reader  *reader
+	streams *streams
+	fanout  *fanout
+	lanes   []*lane
+	clock   clock
+	log     *slog.Logger
+	metric  *metrics
+}
+
+// chainBuffer is how many chunks wait between two stages.
+const chainBuffer = 4
+
+// run runs the chain until soft is done; with once, until its lanes are finished.
+// It returns the lanes' errors.
+func (c *chain) run(soft, hard context.Context) error {
+	cps := make([]Checkpoint, len(c.lanes))
+	errs := make([]error, len(c.lanes))
+	// The checkpoints know streams that the source may not name today; a lane that
+	// begins now has to ask the source for its time first.
+	for _, now := range []bool{false, true} {
+		for i, l := range c.lanes {
+			if l.cfg.Start.Now == now {
+				l.view.began()
+				cps[i], errs[i] = l.load(soft)
+			}
+		}
+		if !now {
+			if err := c.discover(soft); err != nil {
+				return err
+			}
+		}
+	}
+	// Everything attaches before the first walk begins.
+	for i, l := range c.lanes {
+		if errs[i] == nil {
+			l.ch = l.in.port.attach()
+		}
+	}
+	stages, stop := context.WithCancel(soft)
+	defer stop()
+	g, gctx := errgroup.WithContext(stages)
+	if !c.cfg.once {
+		raws := spawn(gctx, g, c.head, (<-chan struct{})(nil), chainBuffer)
+		events := spawn(gctx, g, normalize(c.source), raws, chainBuffer)
+		records := spawn(gctx, g, encode(), events, chainBuffer)
+		spawn(gctx, g, c.fanout.run, records, 0)
+	}
+	var lanes errgroup.Group
+	halted := make([]error, len(c.lanes))
+	for i, l := range c.lanes {
+		lanes.Go(func() error {
+			halted[i] = l.supervise(soft, hard, cps[i], errs[i])
+			return nil
+		})
+	}
+	lanes.Wait()
+	stop()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return errors.Join(halted...)
+}
+
+// discover asks the source for its streams until it says, unless some are known
+// from the checkpoints.
+func (c *chain) discover(ctx context.Context) error {
+	retry := newRetrier(c.clock)
+	for {
+		err := c.streams.discover(ctx, c.source)
+		known, _ := c.streams.known()
+		switch {
+		case err == nil && len(known) > 0, err != nil && len(known) > 0 && !c.cfg.once:
+			return nil
+		case err == nil:
+			err = errors.New("the source names no stream")
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		err = fmt.Errorf("ask source %s for its streams: %w", c.name, err)
+		for _, l := range c.lanes {
+			l.view.failing(err)
+		}
+		if c.cfg.once && (IsPermanent(err) || errors.Is(err, ErrRefused)) {
+			return err
+		}
+		c.log.Warn("source failed", "err", err)
+		if retry.wait(ctx, err) != nil {
+			return nil
+		}
+	}
+}
+
+// rediscover is how often a source is asked for streams that are not known yet.
+const rediscover = 5 * time.Minute
+
+// head is the first stage: it walks every stream, each on its own, and emits what is new.
+func (c *chain) head(ctx context.Context, _ <-chan struct{}, out chan<- chunk[Raw]) error {
+	g, ctx := errgroup.WithContext(ctx)
+	running := make(map[string]bool)
+	tick := time.NewTicker(rediscover)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		known, changed := c.streams.known()
+		for _, s := range known {
+			if !running[s] {
+				running[s] = true
+				g.Go(func() error { return c.newHead(s).run(ctx, out) })
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-tick.C:
+			if err := c.streams.discover(ctx, c.source); err != nil && ctx.Err() == nil {
+				c.log.Debug("source does not name its streams", "err", err)
+			}
+		}
+	}
+	return g.Wait()
+}
+
+// supervise runs lives of the lane until one ends for good: soft is done, or, with
+// once, everything is delivered or the lane is halted. A long run stays up with a
+// halted lane, so that an operator can act.
+func (l *lane) supervise(soft, hard context.Context, cp Checkpoint, err error) error {
+	if err == nil {
+		err = l.live(soft, hard, cp)
+	}
+	retry := newRetrier(l.clock)
+	for {
+		switch {
+		case err == nil, soft.Err() != nil && isContext(err):
+			return nil
+		case l.once:
+			l.halted(err)
+			return fmt.Errorf("lane %s: %w", l.name, err)
+		case l.fatal(err):
+			l.halted(err)
+			<-soft.Done()
+			return nil
+		}
+		// The checkpoint could not be written or read for now: a new life begins
+		// from what it holds.
+		l.view.failing(err)
+		l.log.Error("lane failed, starting again", "err", err)
+		if retry.wait(soft, err) != nil {
+			return nil
+		}
+		if cp, err = l.load(soft); err == nil {
+			err = l.live(soft, hard, cp)
+		}
+	}
+}
+
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// fatal reports whether err needs an operator.
+func (l *lane) fatal(err error) bool {
+	return l.settle.fatal(err) || errors.Is(err, ErrCorrupt)
+}
+
+func (l *lane) halted(err error) {
+	l.view.halt(err)
+	l.log.Error("lane halted", "err", err, "hint", hintFor(err))
+}
+
+// live is one life of a lane, from its checkpoint on.
+func (l *lane) live(soft, hard context.Context, cp Checkpoint) error {
+	defer l.end()
+	if err := l.recover(soft, hard, cp); err != nil {
+		return err
+	}
+	l.view.set(func(v *laneView) { v.recovered, v.err = true, nil })
+	l.view.committed(l.in.led)
+	return l.run(soft, hard)
+}
+
+// hintFor says what an operator can do about an error that halts a lane.
+func hintFor(err error) string {
+	switch {
+	case errors.Is(err, ErrForeignEpoch):
+		return "if this checkpoint is the right one: connector checkpoint reset --takeover; it says what may be repeated"
+	case errors.Is(err, ErrFenced):
+		return "another connector delivers to this lane; stop one of them, then restart"
+	case errors.Is(err, ErrHistoryLost), errors.Is(err, ErrInDoubt):
+		return "look whether the batch is at the destination, then: connector checkpoint resolve --as committed or --as absent"
+	case errors.Is(err, ErrCorrupt):
+		return "restore the checkpoint from a backup, or: connector checkpoint reset"
+	case errors.Is(err, ErrRefused):
+		return "check the credentials; they are tried again every five minutes"
+	}
+	var rejected *RejectedError
+	if errors.As(err, &rejected) {
+		return "the destination refused records for good; set on_reject: quarantine to set them aside and go on"
+	}
+	return ""
+}

@@ -1,0 +1,307 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// bound is where a walk begins in one stream, and what it may claim.
+type bound struct {
+	from time.Time
+	// deep says that the walk claims its own start. Otherwise it claims no more
+	// than limit: the start of the last deep walk whose news its reader has had,
+	// or, if that is zero, the start of the pipeline.
+	deep  bool
+	limit time.Time
+	// Entries older than joined may have come through others, and be forgotten
+	// since: their ids are left out of this stream.
+	joined time.Time
+	others []string
+}
+
+// walk reads streams from their lower bounds up to now in ascending spans, several
+// at the same time, each whole. The last span has no upper bound. It is used by
+// one goroutine.
+type walk struct {
+	reader  *reader
+	streams []string // in order of precedence; those that fail are left out
+	bounds  map[string]bound
+	length  time.Duration // of the next span to be planned
+	width   int           // spans read at the same time; at most 1: in the caller's goroutine
+	options readOptions
+
+	asOf   map[string]time.Time
+	next   time.Time // where the next span to be planned begins
+	tasks  []*task   // planned, in order; the first ones are being read
+	ended  bool      // the last span is planned
+	opened bool      // the first span was read
+}
+
+// step is what a walk brings at once.
+type step struct {
+	span
+	raws   []Raw                // ascending, of all streams; an id may come from several
+	failed map[string]error     // streams that have left the walk
+	claims map[string]time.Time // set in the last step: what the whole walk claims, per stream
+	last   bool
+}
+
+// newWalk plans a walk of the streams in bounds. Streams gives their precedence.
+func newWalk(r *reader, streams []string, bounds map[string]bound, width int) *walk {
+	w := &walk{reader: r, bounds: bounds, length: r.limits.first, width: width, asOf: make(map[string]time.Time)}
+	for _, s := range streams {
+		if b, ok := bounds[s]; ok {
+			w.streams = append(w.streams, s)
+			if w.next.IsZero() || b.from.Before(w.next) {
+				w.next = b.from
+			}
+		}
+	}
+	return w
+}
+
+// task is the reading of one span.
+type task struct {
+	span
+	last    bool
+	started bool
+	cancel  context.CancelFunc
+	done    chan struct{}
+
+	read map[string][]Raw
+	asOf map[string]time.Time
+	errs map[string]error
+}
+
+// step reads on. After the step that is last there is no other. It returns an error
+// only if ctx is done; streams that fail leave the walk, and the last that does
+// ends it.
+func (w *walk) step(ctx context.Context) (step, error) {
+	for {
+		w.plan()
+		w.start(ctx)
+		t := w.tasks[0]
+		select {
+		case <-t.done:
+		case <-ctx.Done():
+			return step{}, ctx.Err()
+		}
+		if ctx.Err() != nil {
+			return step{}, ctx.Err()
+		}
+		if d := t.dense(w.streams); d != nil {
+			w.split(d.length)
+			continue
+		}
+		w.tasks = w.tasks[1:]
+		w.opened = true
+		return w.collect(t), nil
+	}
+}
+
+// close ends the reading ahead.
+func (w *walk) close() {
+	for _, t := range w.tasks {
+		if t.cancel != nil {
+			t.cancel()
+		}
+	}
+	for _, t := range w.tasks {
+		if t.started {
+			<-t.done
+		}
+	}
+}
+
+// ahead is how many spans may be read now. Until the first one is in, nothing else
+// is: the walk claims the time of its first request.
+func (w *walk) ahead() int {
+	if !w.opened {
+		return 1
+	}
+	return max(w.width, 1)
+}
+
+func (w *walk) plan() {
+	for !w.ended && len(w.tasks) < w.ahead() {
+		t := &task{span: span{from: w.next, to: w.next.Add(w.length)}}
+		if !t.to.Before(w.reader.now()) {
+			t.to, t.last, w.ended = time.Time{}, true, true
+		}
+		w.next = t.to
+		w.tasks = append(w.tasks, t)
+	}
+}
+
+func (w *walk) start(ctx context.Context) {
+	for _, t := range w.tasks[:min(w.ahead(), len(w.tasks))] {
+		if t.started {
+			continue
+		}
+		t.started, t.done = true, make(chan struct{})
+		var tctx context.Context
+		tctx, t.cancel = context.WithCancel(ctx)
+		streams := slices.Clone(w.streams)
+		if w.width <= 1 {
+			w.run(tctx, t, streams)
+		} else {
+			go w.run(tctx, t, streams)
+		}
+	}
+}
+
+// split replaces the first task by a piece and the rest. Dense may have been seen
+// at the far end of a long span: then what was learnt since is the better guess, and
+// it grows while pieces turn out to be empty.
+func (w *walk) split(dense time.Duration) {
+	t := w.tasks[0]
+	end := t.to
+	if end.IsZero() {
+		end = w.reader.now()
+	}
+	if w.length < dense || 2*w.length > end.Sub(t.from) {
+		w.length = dense
+	}
+	first := &task{span: span{from: t.from, to: t.from.Add(w.length)}}
+	rest := &task{span: span{from: first.to, to: t.to}, last: t.last}
+	w.tasks = append([]*task{first, rest}, w.tasks[1:]...)
+}
+
+// run reads t's span of every stream.
+func (w *walk) run(ctx context.Context, t *task, streams []string) {
+	defer close(t.done)
+	defer t.cancel()
+	t.read, t.asOf, t.errs = make(map[string][]Raw), make(map[string]time.Time), make(map[string]error)
+	for _, s := range streams {
+		b := w.bounds[s]
+		sub := t.span
+		if b.from.After(sub.from) {
+			sub.from = b.from
+		}
+		if !sub.to.IsZero() && !sub.from.Before(sub.to) {
+			continue
+		}
+		raws, asOf, err := w.reader.read(ctx, s, sub, w.options)
+		if err == nil {
+			raws, err = w.leaveOut(ctx, b, t.span, raws)
+		}
+		if err != nil {
+			t.errs[s] = err
+			continue
+		}
+		t.read[s], t.asOf[s] = raws, asOf
+	}
+}
+
+// leaveOut drops what other streams have from before this one joined: that was
+// delivered through them, and forgotten.
+func (w *walk) leaveOut(ctx context.Context, b bound, s span, raws []Raw) ([]Raw, error) {
+	if !s.from.Before(b.joined) {
+		return raws, nil
+	}
+	if s.to.IsZero() || s.to.After(b.joined) {
+		s.to = b.joined
+	}
+	there := make(map[string]bool)
+	for _, o := range b.others {
+		others, _, err := w.reader.read(ctx, o, s, w.options)
+		if err != nil {
+			return nil, fmt.Errorf("compare with stream %s: %w", o, err)
+		}
+		for i := range others {
+			there[others[i].ID] = true
+		}
+	}
+	return slices.DeleteFunc(raws, func(r Raw) bool { return there[r.ID] }), nil
+}
+
+// dense returns the shortest span that the streams ask for, or nil.
+func (t *task) dense(streams []string) *denseError {
+	var shortest *denseError
+	for _, s := range streams {
+		var d *denseError
+		if errors.As(t.errs[s], &d) && (shortest == nil || d.length < shortest.length) {
+			shortest = d
+		}
+	}
+	return shortest
+}
+
+// collect turns a finished task into a step.
+func (w *walk) collect(t *task) step {
+	st := step{span: t.span, last: t.last}
+	active := w.streams[:0:0]
+	densest := 0
+	for _, s := range w.streams {
+		if err := t.errs[s]; err != nil {
+			if st.failed == nil {
+				st.failed = make(map[string]error)
+			}
+			st.failed[s] = err
+			continue
+		}
+		active = append(active, s)
+		asOf, ok := w.claim(s, t)
+		densest = max(densest, len(t.read[s]))
+		for _, r := range t.read[s] {
+			r.AsOf = asOf
+			st.raws = append(st.raws, r)
+		}
+		if st.last && ok {
+			if st.claims == nil {
+				st.claims = make(map[string]time.Time)
+			}
+			st.claims[s] = asOf
+		}
+	}
+	w.streams = active
+	if len(active) == 0 {
+		st.last = true
+	}
+	// Stable: of two streams that have an entry, the first one's body comes first.
+	slices.SortStableFunc(st.raws, func(a, b Raw) int { return a.Compare(b.Position) })
+	w.adapt(t.span, densest)
+	return st
+}
+
+// claim is the most that entries of stream in this walk may claim.
+func (w *walk) claim(stream string, t *task) (time.Time, bool) {
+	if at, ok := w.asOf[stream]; ok {
+		return at, true
+	}
+	at, ok := t.asOf[stream]
+	if !ok {
+		return time.Time{}, false // nothing of the stream was read yet
+	}
+	if b := w.bounds[stream]; !b.deep {
+		// Invariant 5: a walk that relies on what was read before it claims no
+		// more than that did.
+		limit := b.limit
+		if limit.IsZero() {
+			limit = w.reader.start()
+		}
+		if limit.Before(at) {
+			at = limit
+		}
+	}
+	w.asOf[stream] = at
+	return at, true
+}
+
+// adapt sets the length of the spans to come by the density of the last one.
+func (w *walk) adapt(s span, entries int) {
+	if s.to.IsZero() {
+		return
+	}
+	length := s.to.Sub(s.from)
+	switch {
+	case entries == 0:
+		w.length = max(w.length, 2*length)
+	default:
+		next := time.Duration(float64(length) * float64(w.reader.limits.target) / float64(entries))
+		w.length = max(min(next, 4*length).Truncate(time.Second), time.Second)
+	}
+}
