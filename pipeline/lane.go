@@ -239,6 +239,7 @@ func (l *lane) wait(soft context.Context, changed <-chan struct{}, known []strin
 		if !ok {
 			l.ch = nil
 			l.in.closed()
+			l.metric.detached.WithLabelValues(l.name).Inc()
 			break
 		}
 		l.in.receive(c, l.clock.now())

@@ -74,7 +74,7 @@ func newLane(name string, lc LaneConfig, c *chain, cfg Config) *lane {
 	}
 	l.policy.MaxEvents = max(l.policy.MaxEvents, 1)
 	if l.policy.MaxBytes <= 0 {
-		l.policy.MaxBytes = 1 << 62
+		l.policy.MaxBytes = 1 << 40
 	}
 	l.settle = settler{
 		sink: lc.Target, clock: c.clock, quarantine: cfg.Quarantine, onReject: lc.OnReject, inDoubt: lc.InDoubt,

@@ -1,0 +1,198 @@
+package checkpoint
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"auditlog-connector/pipeline"
+	"auditlog-connector/schemas"
+)
+
+// Quarantine is a [pipeline.Quarantine] in a folder:
+//
+//	<source>/<sink>/<epoch>-<seq>.avro     a batch's refused records: AuditEvent and "reason"
+//	<source>/set-aside/<hash>.json         an entry set aside: {id, reason, body}
+//
+// Files appear and change in one step. Methods may be called concurrently, for one
+// batch or entry one at a time.
+type Quarantine struct{ dir string }
+
+// NewQuarantine returns the quarantine in dir, which is made when it is needed.
+func NewQuarantine(dir string) *Quarantine { return &Quarantine{dir: dir} }
+
+const setAsideDir = "set-aside"
+
+// Put implements [pipeline.Quarantine].
+func (q *Quarantine) Put(_ context.Context, m pipeline.Manifest, records []pipeline.Record, reasons map[int]error) error {
+	path, err := q.path(m.ID)
+	if err != nil {
+		return fmt.Errorf("quarantine batch %s: %w", m.ID, err)
+	}
+	if len(reasons) == 0 {
+		err := os.Remove(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			err = syncDir(filepath.Dir(path))
+		}
+		return wrapQuarantine(m.ID, err)
+	}
+	digest := m.Digest()
+	marker := [syncSize]byte(digest[:syncSize])
+	file := appendOCFHeader(nil, map[string]string{schemaKey: quarantineSchema(), codecKey: "null", batchKey: m.ID.String()}, marker)
+	for _, i := range slices.Sorted(maps.Keys(reasons)) {
+		if i < 0 || i >= len(records) {
+			return fmt.Errorf("quarantine batch %s: record %d of %d was refused", m.ID, i, len(records))
+		}
+		reason := "unknown"
+		if reasons[i] != nil {
+			reason = strings.ToValidUTF8(reasons[i].Error(), "\uFFFD")
+		}
+		file = appendOCFBlock(file, append(appendAvroString(nil, reason), records[i].Avro...), marker)
+	}
+	if err = makeDir(filepath.Dir(path)); err == nil {
+		err = replaceFile(path, file, nowhere)
+	}
+	return wrapQuarantine(m.ID, err)
+}
+
+func wrapQuarantine(id pipeline.BatchID, err error) error {
+	if err != nil {
+		return fmt.Errorf("quarantine batch %s: %w", id, err)
+	}
+	return nil
+}
+
+// aside is the content of a file for an entry that was set aside.
+type aside struct {
+	ID         string `json:"id"`
+	Reason     string `json:"reason"`
+	Body       string `json:"body,omitempty"`        // as served
+	BodyBase64 []byte `json:"body_base64,omitempty"` // instead, if it is not UTF-8
+}
+
+// SetAside implements [pipeline.Quarantine].
+func (q *Quarantine) SetAside(_ context.Context, source string, entry pipeline.Aside) error {
+	name := filepath.Join(q.dir, source, setAsideDir)
+	if err := safeName(source); err != nil {
+		return fmt.Errorf("set entry %q aside: %w", entry.ID, err)
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%d:%s", len(entry.ID), entry.ID)
+	h.Write(entry.Body)
+	path := filepath.Join(name, hex.EncodeToString(h.Sum(nil)[:16])+".json")
+	if _, err := os.Stat(path); err == nil {
+		return nil // a file that is there is whole and durable
+	}
+	a := aside{ID: entry.ID, Reason: entry.Reason}
+	if utf8.Valid(entry.Body) {
+		a.Body = string(entry.Body)
+	} else {
+		a.BodyBase64 = entry.Body
+	}
+	data, err := json.MarshalIndent(a, "", "  ")
+	if err == nil {
+		err = makeDir(name)
+	}
+	if err == nil {
+		err = replaceFile(path, append(data, '\n'), nowhere)
+	}
+	if err != nil {
+		return fmt.Errorf("set entry %q aside: %w", entry.ID, err)
+	}
+	return nil
+}
+
+// Batches returns the batches of which records are in quarantine, sorted.
+func (q *Quarantine) Batches() ([]pipeline.BatchID, error) {
+	names, err := filepath.Glob(filepath.Join(globLiteral(q.dir), "*", "*", "*.avro"))
+	if err != nil {
+		return nil, fmt.Errorf("list quarantine: %w", err)
+	}
+	var ids []pipeline.BatchID
+	for _, name := range names {
+		dir, base := filepath.Split(name)
+		epoch, number, _ := strings.Cut(strings.TrimSuffix(base, ".avro"), "-")
+		seq, err := strconv.ParseUint(number, 10, 64)
+		if err != nil {
+			continue // not one of ours
+		}
+		sink := filepath.Base(dir)
+		source := filepath.Base(filepath.Dir(filepath.Clean(dir)))
+		ids = append(ids, pipeline.BatchID{Lane: source + "/" + sink, Epoch: epoch, Seq: seq})
+	}
+	return ids, nil
+}
+
+// Refused is a record in quarantine.
+type Refused struct {
+	Event  schemas.AuditEvent
+	Reason string
+}
+
+// Read returns the refused records of a batch, in the batch's order. The error
+// wraps [fs.ErrNotExist] if there are none.
+func (q *Quarantine) Read(id pipeline.BatchID) ([]Refused, error) {
+	path, err := q.path(id)
+	if err != nil {
+		return nil, fmt.Errorf("read quarantine of batch %s: %w", id, err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read quarantine: %w", err)
+	}
+	meta, blocks, err := readOCF(data)
+	if err != nil {
+		return nil, fmt.Errorf("read quarantine: %s: %w", path, err)
+	}
+	if meta[schemaKey] != quarantineSchema() {
+		return nil, fmt.Errorf("read quarantine: %s: written with another version of the schema: read it with any Avro tool", path)
+	}
+	refused := make([]Refused, len(blocks))
+	for i, block := range blocks {
+		reason, rest, ok := cutAvroBytes(block)
+		if !ok {
+			return nil, fmt.Errorf("read quarantine: %s: record %d: %w", path, i, errContainer)
+		}
+		event, err := schemas.Decode(rest)
+		if err != nil {
+			return nil, fmt.Errorf("read quarantine: %s: record %d: %w", path, i, err)
+		}
+		refused[i] = Refused{Event: event, Reason: string(reason)}
+	}
+	return refused, nil
+}
+
+func (q *Quarantine) path(id pipeline.BatchID) (string, error) {
+	source, sink, _ := strings.Cut(id.Lane, "/")
+	if err := errors.Join(safeName(source), safeName(sink), safeName(id.Epoch)); err != nil {
+		return "", err
+	}
+	return filepath.Join(q.dir, source, sink, fmt.Sprintf("%s-%020d.avro", id.Epoch, id.Seq)), nil
+}
+
+// safeName refuses what would lead out of the folder.
+func safeName(s string) error {
+	if s == "" || s == "." || s == ".." || strings.ContainsAny(s, "/\\\x00") {
+		return fmt.Errorf("%q cannot be a file name", s)
+	}
+	return nil
+}
+
+// globLiteral makes s match itself.
+func globLiteral(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+}
