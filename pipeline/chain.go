@@ -32,6 +32,7 @@ type chain struct {
 	streams *streams
 	fanout  *fanout
 	lanes   []*lane
+	tape    *tape // the walk at the start, if all lanes share one
 	clock   clock
 	log     *slog.Logger
 	metric  *metrics
@@ -61,14 +62,19 @@ func (c *chain) run(soft, hard context.Context) error {
 		}
 	}
 	// Everything attaches before the first walk begins.
+	var loaded []*lane
 	for i, l := range c.lanes {
 		if errs[i] == nil {
 			l.ch = l.in.port.attach()
+			loaded = append(loaded, l)
 		}
 	}
 	stages, stop := context.WithCancel(soft)
 	defer stop()
 	g, gctx := errgroup.WithContext(stages)
+	for _, t := range c.share(loaded) {
+		g.Go(func() error { return t.run(gctx) })
+	}
 	if !c.cfg.once {
 		raws := spawn(gctx, g, c.head, (<-chan struct{})(nil), chainBuffer)
 		events := spawn(gctx, g, normalize(c.source), raws, chainBuffer)
@@ -119,6 +125,13 @@ func (c *chain) discover(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// walk plans a walk that brings records.
+func (c *chain) walk(known []string, bounds map[string]bound) *walk {
+	w := newWalk(c.reader, known, bounds, c.cfg.concurrency)
+	w.convert = func(raws []Raw) []Record { return toRecords(c.source, raws) }
+	return w
 }
 
 // rediscover is how often a source is asked for streams that are not known yet.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 )
 
@@ -182,6 +183,7 @@ func (h *head) poll(ctx context.Context, out chan<- chunk[Raw], now time.Time) {
 // beginSweep plans a deep walk: from where the last complete one began, less the
 // overlap. What became visible after that has a later time.
 func (h *head) beginSweep(now time.Time) {
+	maps.Copy(h.s.emitted, h.chain.tape.emitted(h.name))
 	h.sweeping = newWalk(h.chain.reader, []string{h.name}, map[string]bound{h.name: {from: h.s.deepFrom(), deep: true}}, 1)
 	h.sweepBegan = now
 }

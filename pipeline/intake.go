@@ -22,6 +22,7 @@ type intake struct {
 	following map[string]bool // streams whose chunks are taken from the channel
 	caught    map[string]bool // streams read from the horizon in this life: a short way back is enough
 	walking   bool            // chunks wait until the walk is over
+	skipped   bool            // chunks of streams that were not followed were dropped
 	reached   time.Time       // event time up to which the present walk has read
 }
 
@@ -29,24 +30,27 @@ func newIntake(led *ledger, p *port, r *reader) *intake {
 	return &intake{led: led, port: p, reader: r, following: make(map[string]bool), caught: make(map[string]bool)}
 }
 
-// begin starts to follow streams and returns the walk that reads what they held
-// before, or nil if nothing went by. The port must be attached: attach, then read.
-// Known are all streams of the source, in order of precedence; width is the spans
-// that the walk reads at once.
-func (in *intake) begin(known, streams []string, width int) *walk {
-	bounds := make(map[string]bound)
+// begin starts to follow streams and returns from where a walk has to read what
+// they held before; none if nothing went by. The port must be attached: attach,
+// then read. Known are all streams of the source, in order of precedence. Missed
+// reports whether chunks went by unread since the port was made: the walk has to
+// read after them.
+func (in *intake) begin(known, streams []string) (bounds map[string]bound, missed bool) {
+	bounds, missed = make(map[string]bound), in.skipped
+	in.skipped = false
 	for _, s := range streams {
 		in.led.join(s)
-		missed, limit := in.port.join(s)
+		first, limit := in.port.join(s)
+		missed = missed || !first.IsZero()
 		in.following[s] = true
 		b := bound{from: in.led.horizon(s), limit: limit, joined: in.led.tip[s].Joined}
 		if in.caught[s] {
-			if missed.IsZero() {
+			if first.IsZero() {
 				continue // nothing went by: nothing to read
 			}
 			// A short way back: what is older was read before.
-			if missed.After(b.from) {
-				b.from = missed
+			if first.After(b.from) {
+				b.from = first
 			}
 		}
 		for _, o := range known {
@@ -56,18 +60,16 @@ func (in *intake) begin(known, streams []string, width int) *walk {
 		}
 		bounds[s] = b
 	}
-	if len(bounds) == 0 {
-		return nil
+	if len(bounds) > 0 {
+		in.walking, in.reached = true, time.Time{}
 	}
-	in.walking = true
-	in.reached = time.Time{}
-	return newWalk(in.reader, known, bounds, width)
+	return bounds, missed
 }
 
 // step takes what a walk brought. It returns the streams that left the walk.
-func (in *intake) step(st step, records []Record, now time.Time) (failed map[string]error) {
-	for i := range records {
-		in.take(&records[i], now)
+func (in *intake) step(st step, now time.Time) (failed map[string]error) {
+	for i := range st.records {
+		in.take(&st.records[i], now)
 	}
 	for s := range st.failed {
 		// What the stream brought so far is delivered; what waits in the channel is
@@ -93,6 +95,7 @@ func (in *intake) step(st step, records []Record, now time.Time) (failed map[str
 func (in *intake) receive(c chunk[Record], now time.Time) {
 	in.port.load.Add(-int64(len(c.entries)))
 	if !in.following[c.stream] {
+		in.skipped = true
 		return // the next walk of the stream has it
 	}
 	joined := in.led.tip[c.stream].Joined

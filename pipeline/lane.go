@@ -26,6 +26,7 @@ type lane struct {
 
 	// Of the present life; used by the loop only.
 	in        *intake
+	seat      *seat // at the walk that is read once for all lanes; nil: none
 	policy    BatchPolicy
 	ch        <-chan chunk[Record] // nil: to be attached
 	walk      *walking             // nil: none
@@ -301,8 +302,17 @@ func (l *lane) begin(ctx context.Context, known []string) {
 	if len(streams) == 0 {
 		return
 	}
-	if w := l.in.begin(known, streams, l.chain.cfg.concurrency); w != nil {
-		l.walk = startWalk(ctx, w, l.chain.source)
+	bounds, missed := l.in.begin(known, streams)
+	seat := l.seat
+	l.seat = nil // it is for the first walk of the process
+	switch {
+	case len(bounds) == 0:
+		seat.leave()
+	case seat.fits(bounds, missed):
+		l.walk = startWalk(ctx, seat.take(bounds))
+	default:
+		seat.leave()
+		l.walk = startWalk(ctx, l.chain.walk(known, bounds))
 	}
 }
 
@@ -312,7 +322,7 @@ func (l *lane) walked(w walked) {
 		return // the context is done
 	}
 	now := l.clock.now()
-	for s, err := range l.in.step(w.step, w.records, now) {
+	for s, err := range l.in.step(w.step, now) {
 		l.fail(s, err)
 	}
 	for s := range w.step.claims {
@@ -445,7 +455,8 @@ func (l *lane) end() {
 		l.counts.release(n) // of the batch that stays prepared
 	}
 	l.in.port.close()
-	l.ch = nil
+	l.seat.leave()
+	l.ch, l.seat = nil, nil
 }
 
 // unsettled is how many members of a prepared batch are in flight.
@@ -459,6 +470,12 @@ func (l *lane) unsettled() int {
 	return 0
 }
 
+// steps is what a lane's walk is read from: a walk of its own, or a seat at a shared one.
+type steps interface {
+	step(ctx context.Context) (step, error)
+	close()
+}
+
 // walking is a walk under way, with the goroutine that reads it.
 type walking struct {
 	steps chan walked
@@ -466,26 +483,20 @@ type walking struct {
 }
 
 type walked struct {
-	step    step
-	records []Record
-	err     error
+	step step
+	err  error
 }
 
 // startWalk reads w until its last step was received or ctx is done.
-func startWalk(ctx context.Context, w *walk, src Source) *walking {
+func startWalk(ctx context.Context, w steps) *walking {
 	run := &walking{steps: make(chan walked), ended: make(chan struct{})}
 	go func() {
 		defer close(run.ended)
 		defer w.close()
 		for {
 			st, err := w.step(ctx)
-			out := walked{step: st, err: err}
-			if err == nil {
-				out.records = toRecords(src, st.raws)
-				out.step.raws = nil
-			}
 			select {
-			case run.steps <- out:
+			case run.steps <- walked{st, err}:
 			case <-ctx.Done():
 				return
 			}

@@ -32,6 +32,7 @@ type walk struct {
 	length  time.Duration // of the next span to be planned
 	width   int           // spans read at the same time; at most 1: in the caller's goroutine
 	options readOptions
+	convert func([]Raw) []Record // nil: steps hold the entries as they were read
 
 	asOf   map[string]time.Time
 	next   time.Time // where the next span to be planned begins
@@ -43,10 +44,11 @@ type walk struct {
 // step is what a walk brings at once.
 type step struct {
 	span
-	raws   []Raw                // ascending, of all streams; an id may come from several
-	failed map[string]error     // streams that have left the walk
-	claims map[string]time.Time // set in the last step: what the whole walk claims, per stream
-	last   bool
+	raws    []Raw                // ascending, of all streams; an id may come from several
+	records []Record             // likewise, instead of raws, if the walk converts
+	failed  map[string]error     // streams that have left the walk
+	claims  map[string]time.Time // set in the last step: what the whole walk claims, per stream
+	last    bool
 }
 
 // newWalk plans a walk of the streams in bounds. Streams gives their precedence.
@@ -71,9 +73,10 @@ type task struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 
-	read map[string][]Raw
-	asOf map[string]time.Time
-	errs map[string]error
+	read    map[string][]Raw
+	records map[string][]Record
+	asOf    map[string]time.Time
+	errs    map[string]error
 }
 
 // step reads on. After the step that is last there is no other. It returns an error
@@ -174,7 +177,8 @@ func (w *walk) split(dense time.Duration) {
 func (w *walk) run(ctx context.Context, t *task, streams []string) {
 	defer close(t.done)
 	defer t.cancel()
-	t.read, t.asOf, t.errs = make(map[string][]Raw), make(map[string]time.Time), make(map[string]error)
+	t.read, t.records = make(map[string][]Raw), make(map[string][]Record)
+	t.asOf, t.errs = make(map[string]time.Time), make(map[string]error)
 	for _, s := range streams {
 		b := w.bounds[s]
 		sub := t.span
@@ -193,6 +197,9 @@ func (w *walk) run(ctx context.Context, t *task, streams []string) {
 			continue
 		}
 		t.read[s], t.asOf[s] = raws, asOf
+		if w.convert != nil {
+			t.records[s] = w.convert(raws)
+		}
 	}
 }
 
@@ -246,9 +253,16 @@ func (w *walk) collect(t *task) step {
 		active = append(active, s)
 		asOf, ok := w.claim(s, t)
 		densest = max(densest, len(t.read[s]))
-		for _, r := range t.read[s] {
-			r.AsOf = asOf
-			st.raws = append(st.raws, r)
+		for i := range t.records[s] {
+			t.records[s][i].AsOf = asOf
+		}
+		for i := range t.read[s] {
+			t.read[s][i].AsOf = asOf
+		}
+		if w.convert != nil {
+			st.records = append(st.records, t.records[s]...)
+		} else {
+			st.raws = append(st.raws, t.read[s]...)
 		}
 		if st.last && ok {
 			if st.claims == nil {
@@ -263,6 +277,7 @@ func (w *walk) collect(t *task) step {
 	}
 	// Stable: of two streams that have an entry, the first one's body comes first.
 	slices.SortStableFunc(st.raws, func(a, b Raw) int { return a.Compare(b.Position) })
+	slices.SortStableFunc(st.records, func(a, b Record) int { return a.Compare(b.Position) })
 	w.adapt(t.span, densest)
 	return st
 }
