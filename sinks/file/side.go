@@ -1,0 +1,145 @@
+package file
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"auditlog-connector/pipeline"
+)
+
+// sideVersion is that of the side record's form.
+const sideVersion = 1
+
+// side is the lane's record beside its files. What a file has beyond the length
+// that stands here does not count.
+type side struct {
+	Version int    `json:"version"`
+	Lane    string `json:"lane"`
+	pipeline.Marker
+	File      string           `json:"file,omitempty"`       // of the last batch
+	Offset    int64            `json:"offset"`               // where it begins
+	Length    int64            `json:"length"`               // of File, once it was written
+	Files     map[string]int64 `json:"files,omitempty"`      // lengths, by name in the folder
+	TakenOver bool             `json:"taken_over,omitempty"` // files of an earlier owner may be there: they are continued
+}
+
+// marker is the record's marker; nil if there is no record.
+func (r *side) marker() *pipeline.Marker {
+	if r == nil {
+		return nil
+	}
+	return &r.Marker
+}
+
+func (r *side) clone() *side {
+	c := *r
+	c.Files = maps.Clone(r.Files)
+	if c.Files == nil {
+		c.Files = make(map[string]int64)
+	}
+	return &c
+}
+
+// readSide reads the record at path; nil if there is none.
+func readSide(path string) (*side, error) {
+	content, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read side record: %w", err)
+	}
+	var r side
+	if err := json.Unmarshal(content, &r); err != nil {
+		return nil, pipeline.Permanent(fmt.Errorf("%w: side record %s: %w", pipeline.ErrCorrupt, path, err))
+	}
+	if r.Version > sideVersion {
+		return nil, pipeline.Permanent(fmt.Errorf("side record %s has version %d, this program knows up to %d: a newer connector wrote it",
+			path, r.Version, sideVersion))
+	}
+	sound := r.Version == sideVersion && r.Lane != "" && r.Epoch != "" && r.Offset >= 0 && r.Offset <= r.Length && r.Length == r.Files[r.File]
+	for _, length := range r.Files {
+		sound = sound && length >= 0
+	}
+	if !sound {
+		return nil, pipeline.Permanent(fmt.Errorf("%w: side record %s contradicts itself", pipeline.ErrCorrupt, path))
+	}
+	return &r, nil
+}
+
+// writeSide replaces the record at path. When it returns nil the record is on the
+// disk; after an error it is the old or the new one, whole.
+func writeSide(path string, r *side, step func(string) error) error {
+	content, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("write side record: %w", err)
+	}
+	temporary := path + ".tmp"
+	if err := writeSynced(temporary, append(content, '\n')); err != nil {
+		return fmt.Errorf("write side record: %w", err)
+	}
+	if err := step("temporary"); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return fmt.Errorf("write side record: %w", err)
+	}
+	if err := step("renamed"); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func writeSynced(path string, content []byte) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if _, err := f.Write(content); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// syncFolder makes the names in dir durable.
+func syncFolder(dir string) (err error) {
+	if runtime.GOOS == "windows" {
+		return nil // a folder cannot be synced there
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("sync folder %s: %w", dir, err)
+	}
+	return nil
+}
+
+// makeFolder makes dir and what is missing above it, for its owner alone, durably.
+func makeFolder(dir string) error {
+	switch _, err := os.Stat(dir); {
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	above := filepath.Dir(dir)
+	if above != dir {
+		if err := makeFolder(above); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncFolder(above)
+}

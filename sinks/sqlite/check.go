@@ -1,0 +1,44 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"auditlog-connector/pipeline"
+)
+
+// Check implements [pipeline.Checker].
+func (s *sink) Check(ctx context.Context) []pipeline.Finding {
+	finding := pipeline.Finding{Name: "database", Status: "ok", Detail: s.path}
+	if _, err := os.Stat(s.path); errors.Is(err, os.ErrNotExist) {
+		finding.Detail += " will be made"
+		if err := writable(filepath.Dir(s.path)); err != nil {
+			finding.Status, finding.Detail, finding.Hint = "fail", err.Error(), "the connector has to be able to make files in this folder"
+		}
+		return []pipeline.Finding{finding}
+	}
+	err := s.in(ctx, s.path, "check", func(ctx context.Context, d *database) error {
+		_, err := d.lane(ctx, s.lane)
+		return err
+	})
+	if err != nil {
+		finding.Status, finding.Detail = "fail", err.Error()
+	}
+	return []pipeline.Finding{finding}
+}
+
+// writable tries the folder, or the closest one above it that exists.
+func writable(dir string) error {
+	for {
+		f, err := os.CreateTemp(dir, ".connector-check-*")
+		switch {
+		case err == nil:
+			return errors.Join(f.Close(), os.Remove(f.Name()))
+		case !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir):
+			return err
+		}
+		dir = filepath.Dir(dir)
+	}
+}
