@@ -12,9 +12,9 @@ import (
 
 // chainConfig is what all chains share.
 type chainConfig struct {
-	poll, recent, sweep, overlap time.Duration
-	concurrency                  int
-	once                         bool
+	poll, recent, sweep, overlap, drain time.Duration
+	concurrency                         int
+	once                                bool
 }
 
 // slack is how far below the horizon the head reader may present entries that a
@@ -117,7 +117,7 @@ func (c *chain) discover(ctx context.Context) error {
 		for _, l := range c.lanes {
 			l.view.failing(err)
 		}
-		if c.cfg.once && (IsPermanent(err) || errors.Is(err, ErrRefused)) {
+		if c.cfg.once && isRefusal(err) {
 			return err
 		}
 		c.log.Warn("source failed", "err", err)
@@ -133,6 +133,9 @@ func (c *chain) walk(known []string, bounds map[string]bound) *walk {
 	w.convert = func(raws []Raw) []Record { return toRecords(c.source, raws) }
 	return w
 }
+
+// refused returns why the source cannot be read at all, or nil.
+func (c *chain) refused() error { return c.streams.refused() }
 
 // rediscover is how often a source is asked for streams that are not known yet.
 const rediscover = 5 * time.Minute
@@ -163,16 +166,24 @@ func (c *chain) head(ctx context.Context, _ <-chan struct{}, out chan<- chunk[Ra
 	return g.Wait()
 }
 
-// supervise runs lives of the lane until one ends for good: soft is done, or, with
-// once, everything is delivered or the lane is halted. A long run stays up with a
-// halted lane, so that an operator can act.
+// repair is what an operator has done to a lane's checkpoint between two lives.
+type repair struct {
+	do   func() error
+	done chan<- error
+}
+
+// supervise runs lives of the lane until soft is done or, with once, everything is
+// delivered or the lane is halted. A long run stays up with a halted lane, so that
+// an operator can act: a repair ends the present life, and another one begins.
 func (l *lane) supervise(soft, hard context.Context, cp Checkpoint, err error) error {
-	if err == nil {
-		err = l.live(soft, hard, cp)
-	}
 	retry := newRetrier(l.clock)
+	var pending *repair
+	if err == nil {
+		pending, err = l.interruptible(soft, hard, cp)
+	}
 	for {
 		switch {
+		case pending != nil:
 		case err == nil, soft.Err() != nil && isContext(err):
 			return nil
 		case l.once:
@@ -180,19 +191,57 @@ func (l *lane) supervise(soft, hard context.Context, cp Checkpoint, err error) e
 			return fmt.Errorf("lane %s: %w", l.name, err)
 		case l.fatal(err):
 			l.halted(err)
-			<-soft.Done()
-			return nil
+			if pending = l.await(soft, nil); pending == nil {
+				return nil
+			}
+		default:
+			// The checkpoint could not be written or read for now: a new life
+			// begins from what it holds.
+			l.view.failing(err)
+			l.log.Error("lane failed, starting again", "err", err)
+			if pending = l.await(soft, time.After(retry.next(err))); pending == nil && soft.Err() != nil {
+				return nil
+			}
 		}
-		// The checkpoint could not be written or read for now: a new life begins
-		// from what it holds.
-		l.view.failing(err)
-		l.log.Error("lane failed, starting again", "err", err)
-		if retry.wait(soft, err) != nil {
-			return nil
+		if pending != nil {
+			pending.done <- pending.do()
+			pending = nil
+			retry = newRetrier(l.clock)
 		}
+		l.view.began()
 		if cp, err = l.load(soft); err == nil {
-			err = l.live(soft, hard, cp)
+			pending, err = l.interruptible(soft, hard, cp)
 		}
+	}
+}
+
+// await waits for a repair until soft is done or the timer fires.
+func (l *lane) await(soft context.Context, timer <-chan time.Time) *repair {
+	select {
+	case r := <-l.repairs:
+		return &r
+	case <-timer:
+	case <-soft.Done():
+	}
+	return nil
+}
+
+// interruptible is a life that a repair may end; it then returns the repair.
+func (l *lane) interruptible(soft, hard context.Context, cp Checkpoint) (*repair, error) {
+	life, end := context.WithCancel(soft)
+	defer end()
+	delivery, abandon := context.WithCancel(hard)
+	defer abandon()
+	done := make(chan error, 1)
+	go func() { done <- l.live(life, delivery, cp) }()
+	select {
+	case err := <-done:
+		return nil, err
+	case r := <-l.repairs:
+		end()
+		defer time.AfterFunc(l.chain.cfg.drain, abandon).Stop()
+		<-done
+		return &r, nil
 	}
 }
 

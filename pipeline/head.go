@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"time"
 )
@@ -244,7 +243,7 @@ func (h *head) ok(kind string, update func(*streamState)) {
 
 func (h *head) failed(err error, kind string) {
 	c := h.chain
-	if errors.Is(err, ErrRefused) || IsPermanent(err) {
+	if isRefusal(err) {
 		h.nextPoll = c.clock.now().Add(refusedWait)
 	}
 	c.streams.report(h.name, err, nil)

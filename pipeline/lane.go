@@ -32,6 +32,7 @@ type lane struct {
 	walk      *walking             // nil: none
 	retryAt   map[string]time.Time // streams that failed for this lane
 	failures  map[string]*retrier
+	repairs   chan repair      // from operators
 	refused   map[string]error // streams that failed for good, with once
 	busy      bool             // the worker is at it
 	events    chan event
@@ -337,7 +338,7 @@ func (l *lane) walked(w walked) {
 
 // fail puts a stream off that left the walk.
 func (l *lane) fail(stream string, err error) {
-	refused := errors.Is(err, ErrRefused) || IsPermanent(err)
+	refused := isRefusal(err)
 	l.log.Warn("stream left the walk", "stream", stream, "err", err)
 	if refused && l.once {
 		l.refused[stream] = err
@@ -348,9 +349,9 @@ func (l *lane) fail(stream string, err error) {
 		r = newRetrier(l.clock)
 		l.failures[stream] = r
 	}
-	d := r.backoff.NextBackOff()
+	d := r.next(err)
 	if refused {
-		d = refusedWait
+		d = refusedWait // permanent errors are looked at again as well: they cost one request
 	}
 	l.retryAt[stream] = l.clock.now().Add(d)
 }

@@ -35,7 +35,7 @@ func build(cfg Config, clk clock) (*Pipeline, error) {
 			name: sc.Name, source: sc.Source, fanout: newFanout(), clock: clk, metric: p.metric,
 			log: cfg.Logger.With("source", sc.Name),
 			cfg: chainConfig{
-				poll: cfg.PollInterval, recent: cfg.Recent, sweep: cfg.SweepInterval, once: cfg.Once,
+				poll: cfg.PollInterval, recent: cfg.Recent, sweep: cfg.SweepInterval, drain: cfg.DrainTimeout, once: cfg.Once,
 				concurrency: max(sc.Concurrency, 1),
 				// Event times are whole seconds, and so is every bound of a walk.
 				overlap: (cfg.Overlap + time.Second - 1).Truncate(time.Second),
@@ -69,7 +69,7 @@ func build(cfg Config, clk clock) (*Pipeline, error) {
 
 func newLane(name string, lc LaneConfig, c *chain, cfg Config) *lane {
 	l := &lane{
-		name: name, cfg: lc, chain: c, store: cfg.Store, clock: c.clock, once: cfg.Once, counts: &laneCounts{},
+		name: name, cfg: lc, chain: c, store: cfg.Store, clock: c.clock, once: cfg.Once, counts: &laneCounts{}, repairs: make(chan repair),
 		metric: c.metric, log: cfg.Logger.With("lane", name), policy: lc.Batch,
 	}
 	l.policy.MaxEvents = max(l.policy.MaxEvents, 1)
@@ -160,6 +160,27 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// Repair ends the present life of a lane, halted or not, calls do while nothing
+// touches the lane's checkpoint, and begins a new life from what the checkpoint
+// holds then. It returns do's error, or an error if there is no such lane, ctx is
+// done. A batch that is being delivered is given DrainTimeout to finish. A pipeline
+// that does not run answers when ctx is done.
+func (p *Pipeline) Repair(ctx context.Context, lane string, do func() error) error {
+	for _, l := range p.lanes {
+		if l.name != lane {
+			continue
+		}
+		done := make(chan error, 1)
+		select {
+		case l.repairs <- repair{do, done}:
+		case <-ctx.Done():
+			return fmt.Errorf("repair lane %s: %w", lane, ctx.Err())
+		}
+		return <-done
+	}
+	return fmt.Errorf("repair lane %s: there is no such lane", lane)
 }
 
 // Status describes the pipeline now. It may be called at any time.

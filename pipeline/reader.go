@@ -176,7 +176,7 @@ func (r *reader) page(ctx context.Context, req PageRequest, attempts int) (Page,
 		if ctx.Err() != nil {
 			return Page{}, time.Time{}, ctx.Err()
 		}
-		if IsPermanent(err) || errors.Is(err, ErrRefused) || retry.attempts+1 >= attempts && !isThrottled(err) {
+		if isRefusal(err) || retry.attempts+1 >= attempts && !isThrottled(err) {
 			return Page{}, time.Time{}, err
 		}
 		r.log.Debug("page failed, asking again", "source", r.name, "stream", req.Stream, "attempt", retry.attempts+1, "err", err)

@@ -34,35 +34,39 @@ const refusedWait = 5 * time.Minute
 // sources and sinks classify and return at once.
 type retrier struct {
 	clock    clock
-	backoff  *backoff.ExponentialBackOff
-	attempts int // failed so far, being throttled left aside
+	backoff  *backoff.ExponentialBackOff // nil before the first failure
+	attempts int                         // failed so far, being throttled left aside
 }
 
-func newRetrier(c clock) *retrier {
-	b := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(500*time.Millisecond),
-		backoff.WithMaxInterval(time.Minute),
-		backoff.WithMultiplier(1.6),
-		backoff.WithRandomizationFactor(0.5),
-		backoff.WithMaxElapsedTime(0), // giving up would mean dropping
-	)
-	return &retrier{clock: c, backoff: b}
+func newRetrier(c clock) *retrier { return &retrier{clock: c} }
+
+// next is how long to wait after one more failure with err.
+func (r *retrier) next(err error) time.Duration {
+	if r.backoff == nil {
+		r.backoff = backoff.NewExponentialBackOff(
+			backoff.WithInitialInterval(500*time.Millisecond),
+			backoff.WithMaxInterval(time.Minute),
+			backoff.WithMultiplier(1.6),
+			backoff.WithRandomizationFactor(0.5),
+			backoff.WithMaxElapsedTime(0), // giving up would mean dropping
+		)
+	}
+	d := r.backoff.NextBackOff()
+	var throttled *ThrottledError
+	switch {
+	case errors.As(err, &throttled):
+		return max(d, throttled.After)
+	case errors.Is(err, ErrRefused):
+		return refusedWait
+	}
+	r.attempts++
+	return d
 }
 
 // wait waits as long as err asks for before the next attempt. It returns the
 // context's error if that is done first.
 func (r *retrier) wait(ctx context.Context, err error) error {
-	d := r.backoff.NextBackOff()
-	var throttled *ThrottledError
-	switch {
-	case errors.As(err, &throttled):
-		d = max(d, throttled.After)
-	case errors.Is(err, ErrRefused):
-		d = refusedWait
-	default:
-		r.attempts++
-	}
-	return r.clock.sleep(ctx, d)
+	return r.clock.sleep(ctx, r.next(err))
 }
 
 // settler delivers one batch of a lane, as often as it takes.

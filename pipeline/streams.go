@@ -101,6 +101,26 @@ func (s *streams) report(stream string, err error, update func(*streamState)) {
 	}
 }
 
+// refused returns the error of the first stream if all of them fail for good.
+func (s *streams) refused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var first error
+	for _, n := range s.names {
+		err := s.state[n].err
+		if !isRefusal(err) {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// isRefusal reports whether asking again soon cannot help.
+func isRefusal(err error) bool { return errors.Is(err, ErrRefused) || IsPermanent(err) }
+
 // status describes the streams.
 func (s *streams) status() []StreamStatus {
 	s.mu.Lock()
@@ -110,7 +130,7 @@ func (s *streams) status() []StreamStatus {
 		st := s.state[n]
 		v := StreamStatus{Name: n, State: "ok", LastPoll: timePtr(st.polled), LastDeep: timePtr(st.deep)}
 		switch {
-		case st.err != nil && (errors.Is(st.err, ErrRefused) || IsPermanent(st.err)):
+		case isRefusal(st.err):
 			v.State, v.Reason = "refused", st.err.Error()
 		case st.err != nil:
 			v.State, v.Reason = "failing", st.err.Error()

@@ -127,6 +127,9 @@ func (l *lane) status() LaneStatus {
 		st.State = stateHalted
 	case v.doubt:
 		st.State = stateInDoubt
+	case l.chain.refused() != nil:
+		err := l.chain.refused()
+		st.State, st.Reason, st.Hint = stateHalted, "the source refuses to be read: "+err.Error(), hintFor(err)
 	case v.catchingUp:
 		st.State, st.Reached = stateCatchingUp, timePtr(v.reached)
 	}
