@@ -126,7 +126,7 @@ func (in *intake) take(r *Record, now time.Time) {
 	}
 	switch in.led.admit(r.Stream, r.Position) {
 	case admitFresh:
-		in.led.hold(*r, in.size(r), now)
+		in.led.hold(r, in.size(r), now)
 		in.port.load.Add(1)
 		in.counts.hold()
 	case admitDuplicate:

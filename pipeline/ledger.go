@@ -13,7 +13,7 @@ const (
 	admitFresh     admission = iota // now held
 	admitDuplicate                  // held or delivered
 	admitLate                       // below the horizon and never delivered: the overlap was too short
-	admitForgotten                  // below all that is remembered: nobody can tell any more
+	admitForgotten                  // below all that is remembered, so that nobody can tell any more, or before the lane's start
 )
 
 // idKey stands for an entry's ID in memory: 16 bytes of its hash instead of the string.
@@ -56,7 +56,7 @@ type ledger struct {
 
 // heldRecord is an admitted record that waits for its batch.
 type heldRecord struct {
-	Record
+	*Record
 	size   int
 	since  time.Time            // when it was admitted, by the lane's clock
 	claims map[string]time.Time // claims that may be made once the record is delivered
@@ -142,7 +142,7 @@ func (l *ledger) admit(stream string, p Position) admission {
 		return admitDuplicate
 	}
 	if p.Time.Before(l.horizon(stream)) {
-		if p.Time.Before(l.kept) {
+		if p.Time.Before(l.kept) || p.Time.Before(l.start) {
 			return admitForgotten
 		}
 		// Invariant 7: everything delivered from here on is remembered, and this was not.
@@ -153,7 +153,7 @@ func (l *ledger) admit(stream string, p Position) admission {
 }
 
 // hold queues an admitted record.
-func (l *ledger) hold(r Record, size int, now time.Time) {
+func (l *ledger) hold(r *Record, size int, now time.Time) {
 	l.queue = append(l.queue, heldRecord{Record: r, size: size, since: now})
 	if l.first.IsZero() || r.Time.Before(l.first) {
 		l.first = r.Time
@@ -202,7 +202,7 @@ func (l *ledger) cut(n int) Batch {
 	l.loose = make(map[string]time.Time)
 	for i := range taken {
 		h := &taken[i]
-		b.Records[i], b.Members[i] = h.Record, h.Position
+		b.Records[i], b.Members[i] = *h.Record, h.Position
 		l.bytes -= h.size
 		// Invariant 5: at most AsOf, so that neither an entry dated next year nor
 		// a shallow poll can hide anything.

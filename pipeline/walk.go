@@ -73,8 +73,9 @@ type task struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 
-	read    map[string][]Raw
-	records map[string][]Record
+	raws    []Raw          // ascending, of all streams
+	records []Record       // instead of raws, if the walk converts
+	counts  map[string]int // entries by stream
 	asOf    map[string]time.Time
 	errs    map[string]error
 }
@@ -177,8 +178,7 @@ func (w *walk) split(dense time.Duration) {
 func (w *walk) run(ctx context.Context, t *task, streams []string) {
 	defer close(t.done)
 	defer t.cancel()
-	t.read, t.records = make(map[string][]Raw), make(map[string][]Record)
-	t.asOf, t.errs = make(map[string]time.Time), make(map[string]error)
+	t.counts, t.asOf, t.errs = make(map[string]int), make(map[string]time.Time), make(map[string]error)
 	for _, s := range streams {
 		b := w.bounds[s]
 		sub := t.span
@@ -196,10 +196,15 @@ func (w *walk) run(ctx context.Context, t *task, streams []string) {
 			t.errs[s] = err
 			continue
 		}
-		t.read[s], t.asOf[s] = raws, asOf
-		if w.convert != nil {
-			t.records[s] = w.convert(raws)
-		}
+		t.counts[s], t.asOf[s] = len(raws), asOf
+		t.raws = append(t.raws, raws...)
+	}
+	if len(t.counts) > 1 {
+		// Stable: of two streams that have an entry, the first one's body comes first.
+		slices.SortStableFunc(t.raws, func(a, b Raw) int { return a.Compare(b.Position) })
+	}
+	if w.convert != nil {
+		t.records, t.raws = w.convert(t.raws), nil
 	}
 }
 
@@ -240,7 +245,7 @@ func (t *task) dense(streams []string) *denseError {
 // collect turns a finished task into a step.
 func (w *walk) collect(t *task) step {
 	st := step{span: t.span, last: t.last}
-	active := w.streams[:0:0]
+	active, asOf := w.streams[:0:0], make(map[string]time.Time)
 	densest := 0
 	for _, s := range w.streams {
 		if err := t.errs[s]; err != nil {
@@ -251,35 +256,42 @@ func (w *walk) collect(t *task) step {
 			continue
 		}
 		active = append(active, s)
-		asOf, ok := w.claim(s, t)
-		densest = max(densest, len(t.read[s]))
-		for i := range t.records[s] {
-			t.records[s][i].AsOf = asOf
-		}
-		for i := range t.read[s] {
-			t.read[s][i].AsOf = asOf
-		}
-		if w.convert != nil {
-			st.records = append(st.records, t.records[s]...)
-		} else {
-			st.raws = append(st.raws, t.read[s]...)
-		}
+		densest = max(densest, t.counts[s])
+		at, ok := w.claim(s, t)
+		asOf[s] = at
 		if st.last && ok {
 			if st.claims == nil {
 				st.claims = make(map[string]time.Time)
 			}
-			st.claims[s] = asOf
+			st.claims[s] = at
 		}
 	}
 	w.streams = active
 	if len(active) == 0 {
 		st.last = true
 	}
-	// Stable: of two streams that have an entry, the first one's body comes first.
-	slices.SortStableFunc(st.raws, func(a, b Raw) int { return a.Compare(b.Position) })
-	slices.SortStableFunc(st.records, func(a, b Record) int { return a.Compare(b.Position) })
+	st.raws = finish(t.raws, asOf, func(r *Raw) *Raw { return r })
+	st.records = finish(t.records, asOf, func(r *Record) *Raw { return &r.Raw })
 	w.adapt(t.span, densest)
 	return st
+}
+
+// finish sets what a walk's entries may claim. A stream without a claim has left the
+// walk while the span was being read ahead: its entries are dropped.
+func finish[T any](entries []T, asOf map[string]time.Time, raw func(*T) *Raw) []T {
+	gone := false
+	for i := range entries {
+		r := raw(&entries[i])
+		at, ok := asOf[r.Stream]
+		r.AsOf, gone = at, gone || !ok
+	}
+	if !gone {
+		return entries
+	}
+	return slices.DeleteFunc(entries, func(e T) bool {
+		_, ok := asOf[raw(&e).Stream]
+		return !ok
+	})
 }
 
 // claim is the most that entries of stream in this walk may claim.

@@ -1,13 +1,12 @@
 package file
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"unicode/utf8"
 
 	"auditlog-connector/pipeline"
 	"auditlog-connector/schemas"
+	"auditlog-connector/schemas/rawjson"
 )
 
 // A format appends a record as one line, without the newline.
@@ -22,11 +21,11 @@ func normalized(dst []byte, r *pipeline.Record) []byte {
 // raw is the entry as served without the white space between its tokens. What is
 // not JSON in UTF-8 is base64 in an object, as in the other formats.
 func raw(dst []byte, r *pipeline.Record) []byte {
-	if utf8.Valid(r.Audit.Raw) {
-		buf := bytes.NewBuffer(dst)
-		if json.Compact(buf, r.Audit.Raw) == nil {
-			return buf.Bytes()
+	if _, spaced, err := rawjson.Check(r.Audit.Raw); err == nil && utf8.Valid(r.Audit.Raw) {
+		if !spaced {
+			return append(dst, r.Audit.Raw...)
 		}
+		return rawjson.AppendCompact(dst, r.Audit.Raw)
 	}
 	dst = append(dst, `{"raw":"`...)
 	dst = base64.StdEncoding.AppendEncode(dst, r.Audit.Raw)
