@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"auditlog-connector/pipeline"
@@ -25,9 +26,11 @@ import (
 //	<source>/<sink>/<epoch>-<seq>.avro     a batch's refused records: AuditEvent and "reason"
 //	<source>/set-aside/<hash>.json         an entry set aside: {id, reason, body}
 //
-// Files appear and change in one step. Methods may be called concurrently, for one
-// batch or entry one at a time.
-type Quarantine struct{ dir string }
+// Files appear and change in one step. Methods may be called concurrently.
+type Quarantine struct {
+	dir string
+	mu  sync.Mutex // held while files change
+}
 
 // NewQuarantine returns the quarantine in dir, which is made when it is needed.
 func NewQuarantine(dir string) *Quarantine { return &Quarantine{dir: dir} }
@@ -40,6 +43,8 @@ func (q *Quarantine) Put(_ context.Context, m pipeline.Manifest, records []pipel
 	if err != nil {
 		return fmt.Errorf("quarantine batch %s: %w", m.ID, err)
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if len(reasons) == 0 {
 		err := os.Remove(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -94,6 +99,8 @@ func (q *Quarantine) SetAside(_ context.Context, source string, entry pipeline.A
 	fmt.Fprintf(h, "%d:%s", len(entry.ID), entry.ID)
 	h.Write(entry.Body)
 	path := filepath.Join(name, hex.EncodeToString(h.Sum(nil)[:16])+".json")
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if _, err := os.Stat(path); err == nil {
 		return nil // a file that is there is whole and durable
 	}

@@ -84,7 +84,7 @@ func TestQuarantineKeepsRefusedRecords(t *testing.T) {
 		t.Errorf("goavro reads %q %v, want %q", ids, r.Err(), want)
 	}
 
-	for cut := range data {
+	for cut := 0; cut < len(data); cut += 97 {
 		if err := os.WriteFile(path, data[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
