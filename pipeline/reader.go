@@ -15,13 +15,14 @@ type spanLimits struct {
 	// target is how many entries a span of a walk should hold: enough that its
 	// last, partly filled page is a small part, few enough to be held in memory.
 	target int
-	// dense is how many make a span too dense: it is split by time.
+	// dense is how many are still read of a span that turns out to hold more; twice
+	// as many are too many: it is read again in shorter spans.
 	dense int
 	// first is the length of a walk's first span, before any density is known.
 	first time.Duration
 }
 
-var defaultLimits = spanLimits{target: 1000, dense: 4000, first: 24 * time.Hour}
+var defaultLimits = spanLimits{target: 600, dense: 2000, first: 24 * time.Hour}
 
 const (
 	// spanPages is the most pages of one read; a second is read whole below it.
@@ -109,7 +110,7 @@ func (r *reader) read(ctx context.Context, stream string, s span, o readOptions)
 			return nil, asOf, fmt.Errorf("read %s: page %d: the cursor %q does not advance", s, n+1, page.Next)
 		}
 		if !o.whole {
-			if err := r.tooDense(s, entries, n); err != nil {
+			if err := r.tooDense(s, entries, n+1); err != nil {
 				return nil, asOf, err
 			}
 		}
@@ -119,20 +120,20 @@ func (r *reader) read(ctx context.Context, stream string, s span, o readOptions)
 	return slices.CompactFunc(entries, func(a, b Raw) bool { return a.ID == b.ID }), asOf, nil
 }
 
-// tooDense judges by what was read of a span that has more. The first page shows
-// the density already, whatever its order, so that a dense span costs one page.
-func (r *reader) tooDense(s span, entries []Raw, page int) error {
+// densePages is how many pages show a span's density: fewer may be one burst.
+const densePages = 3
+
+// tooDense judges by what was read of a span that has more. The first pages show
+// the density already, whatever their order, so that a dense span costs few.
+func (r *reader) tooDense(s span, entries []Raw, pages int) error {
 	end := s.to
 	if end.IsZero() {
 		end = r.now()
 	}
 	length := end.Sub(s.from)
-	if length <= time.Second {
-		return nil // one second is read whole, whatever its size
-	}
 	n := float64(len(entries))
-	if n == 0 {
-		return nil
+	if length <= time.Second || n == 0 || pages < densePages && len(entries) < 2*r.limits.dense {
+		return nil // one second is read whole, whatever its size
 	}
 	oldest, newest := entries[0].Time, entries[0].Time
 	for i := range entries {
@@ -144,10 +145,11 @@ func (r *reader) tooDense(s span, entries []Raw, page int) error {
 	}
 	covered := min(newest.Sub(oldest)+time.Second, length)
 	expected := n * float64(length) / float64(covered)
-	if page == 0 && expected < float64(r.limits.dense) || page > 0 && n < float64(r.limits.dense) {
+	if len(entries) < 2*r.limits.dense && expected < 2*float64(r.limits.dense) {
 		return nil
 	}
 	next := time.Duration(float64(length) * float64(r.limits.target) / max(expected, n))
+	next = max(next, length/64) // it is a guess
 	return &denseError{length: max(next.Truncate(time.Second), time.Second)}
 }
 

@@ -29,16 +29,16 @@ type walk struct {
 	reader  *reader
 	streams []string // in order of precedence; those that fail are left out
 	bounds  map[string]bound
-	length  time.Duration // of the next span to be planned
+	length  time.Duration // of the next span
 	width   int           // spans read at the same time; at most 1: in the caller's goroutine
 	options readOptions
 	convert func([]Raw) []Record // nil: steps hold the entries as they were read
 
-	asOf   map[string]time.Time
-	next   time.Time // where the next span to be planned begins
-	tasks  []*task   // planned, in order; the first ones are being read
-	ended  bool      // the last span is planned
-	opened bool      // the first span was read
+	asOf    map[string]time.Time
+	tasks   []*task // what is still to be read, in order; the first ones are begun
+	opened  bool    // the first span was read
+	empty   bool    // the last span held nothing
+	reached bool    // a piece up to the oldest entry seen was tried since
 }
 
 // step is what a walk brings at once.
@@ -54,24 +54,25 @@ type step struct {
 // newWalk plans a walk of the streams in bounds. Streams gives their precedence.
 func newWalk(r *reader, streams []string, bounds map[string]bound, width int) *walk {
 	w := &walk{reader: r, bounds: bounds, length: r.limits.first, width: width, asOf: make(map[string]time.Time)}
+	var from time.Time
 	for _, s := range streams {
 		if b, ok := bounds[s]; ok {
 			w.streams = append(w.streams, s)
-			if w.next.IsZero() || b.from.Before(w.next) {
-				w.next = b.from
+			if from.IsZero() || b.from.Before(from) {
+				from = b.from
 			}
 		}
 	}
+	w.tasks = []*task{{span: span{from: from}, last: true}}
 	return w
 }
 
 // task is the reading of one span.
 type task struct {
 	span
-	last    bool
-	started bool
-	cancel  context.CancelFunc
-	done    chan struct{}
+	last   bool // the walk ends with it: it has no upper bound
+	cancel context.CancelFunc
+	done   chan struct{} // nil: not begun, and not cut to length
 
 	raws    []Raw          // ascending, of all streams
 	records []Record       // instead of raws, if the walk converts
@@ -85,7 +86,6 @@ type task struct {
 // ends it.
 func (w *walk) step(ctx context.Context) (step, error) {
 	for {
-		w.plan()
 		w.start(ctx)
 		t := w.tasks[0]
 		select {
@@ -97,7 +97,7 @@ func (w *walk) step(ctx context.Context) (step, error) {
 			return step{}, ctx.Err()
 		}
 		if d := t.dense(w.streams); d != nil {
-			w.split(d.length)
+			w.again(d.length)
 			continue
 		}
 		w.tasks = w.tasks[1:]
@@ -114,7 +114,7 @@ func (w *walk) close() {
 		}
 	}
 	for _, t := range w.tasks {
-		if t.started {
+		if t.done != nil {
 			<-t.done
 		}
 	}
@@ -129,23 +129,26 @@ func (w *walk) ahead() int {
 	return max(w.width, 1)
 }
 
-func (w *walk) plan() {
-	for !w.ended && len(w.tasks) < w.ahead() {
-		t := &task{span: span{from: w.next, to: w.next.Add(w.length)}}
-		if !t.to.Before(w.reader.now()) {
-			t.to, t.last, w.ended = time.Time{}, true, true
-		}
-		w.next = t.to
-		w.tasks = append(w.tasks, t)
-	}
-}
-
+// start has the first spans read, as many as may be. What is not yet cut into spans
+// is a task that is not planned; spans are cut off its beginning.
 func (w *walk) start(ctx context.Context) {
-	for _, t := range w.tasks[:min(w.ahead(), len(w.tasks))] {
-		if t.started {
+	started := 0
+	for _, t := range w.tasks {
+		if t.done != nil {
+			started++
+		}
+	}
+	for i := 0; i < w.ahead() && i < len(w.tasks); i++ {
+		t := w.tasks[i]
+		if t.done != nil {
 			continue
 		}
-		t.started, t.done = true, make(chan struct{})
+		if i > 0 && started >= 2*w.ahead() {
+			return // spans further on were begun before an earlier one was cut again
+		}
+		started++
+		w.cut(i)
+		t.done = make(chan struct{})
 		var tctx context.Context
 		tctx, t.cancel = context.WithCancel(ctx)
 		streams := slices.Clone(w.streams)
@@ -157,21 +160,26 @@ func (w *walk) start(ctx context.Context) {
 	}
 }
 
-// split replaces the first task by a piece and the rest. Dense may have been seen
-// at the far end of a long span: then what was learnt since is the better guess, and
-// it grows while pieces turn out to be empty.
-func (w *walk) split(dense time.Duration) {
+// cut makes task i as long as a span should be, and leaves the rest behind it.
+func (w *walk) cut(i int) {
+	t := w.tasks[i]
+	if w.empty {
+		w.length *= 2 // through silence in ever larger steps
+	}
+	end := t.from.Add(w.length)
+	if t.last && !end.Before(w.reader.now()) || !t.last && !end.Before(t.to) {
+		return
+	}
+	w.tasks = slices.Insert(w.tasks, i+1, &task{span: span{from: end, to: t.to}, last: t.last})
+	t.to, t.last = end, false
+}
+
+// again puts the first task back to be cut into shorter spans.
+func (w *walk) again(length time.Duration) {
 	t := w.tasks[0]
-	end := t.to
-	if end.IsZero() {
-		end = w.reader.now()
-	}
-	if w.length < dense || 2*w.length > end.Sub(t.from) {
-		w.length = dense
-	}
-	first := &task{span: span{from: t.from, to: t.from.Add(w.length)}}
-	rest := &task{span: span{from: first.to, to: t.to}, last: t.last}
-	w.tasks = append([]*task{first, rest}, w.tasks[1:]...)
+	w.reader.log.Debug("span is too dense", "span", t.span.String(), "next", length)
+	w.tasks[0] = &task{span: t.span, last: t.last}
+	w.length, w.empty = length, false
 }
 
 // run reads t's span of every stream.
@@ -194,6 +202,10 @@ func (w *walk) run(ctx context.Context, t *task, streams []string) {
 		}
 		if err != nil {
 			t.errs[s] = err
+			var dense *denseError
+			if errors.As(err, &dense) {
+				return // the span is read again in pieces
+			}
 			continue
 		}
 		t.counts[s], t.asOf[s] = len(raws), asOf
@@ -273,6 +285,7 @@ func (w *walk) collect(t *task) step {
 	st.raws = finish(t.raws, asOf, func(r *Raw) *Raw { return r })
 	st.records = finish(t.records, asOf, func(r *Record) *Raw { return &r.Raw })
 	w.adapt(t.span, densest)
+	w.reader.log.Debug("span read", "span", t.span.String(), "entries", densest, "next", w.length)
 	return st
 }
 
@@ -320,15 +333,11 @@ func (w *walk) claim(stream string, t *task) (time.Time, bool) {
 
 // adapt sets the length of the spans to come by the density of the last one.
 func (w *walk) adapt(s span, entries int) {
-	if s.to.IsZero() {
+	w.empty = entries == 0
+	if s.to.IsZero() || w.empty {
 		return
 	}
 	length := s.to.Sub(s.from)
-	switch {
-	case entries == 0:
-		w.length = max(w.length, 2*length)
-	default:
-		next := time.Duration(float64(length) * float64(w.reader.limits.target) / float64(entries))
-		w.length = max(min(next, 4*length).Truncate(time.Second), time.Second)
-	}
+	next := time.Duration(float64(length) * float64(w.reader.limits.target) / float64(entries))
+	w.length = max(min(next, 2*length).Truncate(time.Second), time.Second)
 }

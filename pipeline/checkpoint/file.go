@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -163,9 +164,17 @@ func (f *File) prepareFile(file *os.File, wait time.Duration) error {
 		return err
 	}
 	size := info.Size()
-	// A file with a lane has more pages than bbolt starts with. Without a lane
-	// there is nothing to lose: its making was interrupted.
-	if _, ok := newestMeta(file); !ok && len(f.witness) == 0 && size <= 4*int64(os.Getpagesize()) {
+	// A file with a lane has more pages than bbolt starts with. One that was being
+	// made when the process died is all zeros or torn, and has nothing to lose; any
+	// other is not ours.
+	if _, ok := newestMeta(file); !ok && len(f.witness) == 0 && size > 0 && size <= 4*int64(os.Getpagesize()) {
+		ours, err := interrupted(file, size)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			return errors.New("the file is not a checkpoint; refusing to touch it (is checkpoint.path right?)")
+		}
 		size = 0
 		if err := file.Truncate(0); err != nil {
 			return err
@@ -178,6 +187,21 @@ func (f *File) prepareFile(file *os.File, wait time.Duration) error {
 		return corrupt("the file is empty")
 	}
 	return syncDir(filepath.Dir(f.path))
+}
+
+// interrupted reports whether a small file without a whole meta page is what the
+// making of a checkpoint leaves when the process dies: nothing but zeros and pieces
+// of bbolt's first pages, of which the first begins with a meta page's header.
+func interrupted(file *os.File, size int64) (bool, error) {
+	b := make([]byte, size)
+	if _, err := file.ReadAt(b, 0); err != nil {
+		return false, err
+	}
+	if len(bytes.Trim(b, "\x00")) == 0 {
+		return true, nil
+	}
+	const metaFlag = 0x04 // of a page: id 8 bytes, then flags
+	return len(b) >= 10 && binary.NativeEndian.Uint64(b) == 0 && binary.NativeEndian.Uint16(b[8:]) == metaFlag, nil
 }
 
 // Load implements [pipeline.Store].

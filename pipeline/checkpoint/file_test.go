@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -238,7 +239,8 @@ func witnessOf(body string) []byte {
 }
 
 func TestInterruptedFirstStartIsMadeAgain(t *testing.T) {
-	for _, content := range [][]byte{nil, []byte("x"), make([]byte, 4*os.Getpagesize())} {
+	torn := binary.NativeEndian.AppendUint16(make([]byte, 8), 4) // the header of page 0, a meta page
+	for _, content := range [][]byte{nil, torn, make([]byte, 4*os.Getpagesize())} {
 		path := filepath.Join(t.TempDir(), "checkpoint.db")
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
@@ -366,5 +368,24 @@ func TestMemoryIsRestoredFromASnapshot(t *testing.T) {
 		}
 		step(true, nil)
 		m.Restore(backup)
+	}
+}
+
+func TestForeignFileIsLeftAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "connector.yaml")
+	want := []byte("sources:\n  - name: acme\n")
+	if err := os.WriteFile(path, want, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path)
+	if err == nil {
+		f.Close()
+		t.Fatal("a file that is no checkpoint was opened as one")
+	}
+	if !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "not a checkpoint") {
+		t.Errorf("got %v, want an error that names the file and says that it is no checkpoint", err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the file was changed to %q, %v", got, err)
 	}
 }
