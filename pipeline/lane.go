@@ -168,6 +168,13 @@ func (l *lane) advance(ctx context.Context, done bool, next *Manifest) error {
 func (l *lane) commit(m Manifest, rejected int) {
 	l.in.led.commit(m)
 	l.counts.settle(len(m.Members), rejected)
+	var newest time.Time
+	for _, p := range m.Members {
+		if p.Time.After(newest) {
+			newest = p.Time
+		}
+	}
+	l.metric.freshness.WithLabelValues(l.name).Observe(max(l.chain.reader.now().Sub(newest).Seconds(), 0))
 	l.view.committed(l.in.led)
 }
 
