@@ -282,7 +282,7 @@ func hintFor(err error) string {
 	case errors.Is(err, ErrCorrupt):
 		return "restore the checkpoint from a backup, or: connector checkpoint reset"
 	case errors.Is(err, ErrRefused):
-		return "check the credentials; they are tried again every five minutes"
+		return "the credentials are tried again every five minutes"
 	}
 	var rejected *RejectedError
 	if errors.As(err, &rejected) {

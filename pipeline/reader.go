@@ -181,7 +181,7 @@ func (r *reader) page(ctx context.Context, req PageRequest, attempts int) (Page,
 		if isRefusal(err) || retry.attempts+1 >= attempts && !isThrottled(err) {
 			return Page{}, time.Time{}, err
 		}
-		r.log.Debug("page failed, asking again", "source", r.name, "stream", req.Stream, "attempt", retry.attempts+1, "err", err)
+		r.log.Debug("page failed, asking again", "stream", req.Stream, "attempt", retry.attempts+1, "err", err)
 		if err := retry.wait(ctx, err); err != nil {
 			return Page{}, time.Time{}, err
 		}

@@ -27,6 +27,9 @@ func (e apiError) answer(header ...[2]string) answer {
 // answer decides about the nth request.
 func (s *Server) answer(cfg *Config, n int, r *http.Request) answer {
 	if r.URL.Path != Path {
+		if admin, ok := adminLists[r.URL.Path]; ok && cfg.KeyRights != RightsUnknown {
+			return cfg.adminList(r, admin)
+		}
 		return apiError{status: http.StatusNotFound, message: "Invalid URL (" + r.Method + " " + r.URL.Path + ")"}.answer()
 	}
 	if r.Method != http.MethodGet {

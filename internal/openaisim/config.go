@@ -61,6 +61,7 @@ type Config struct {
 	// Who is refused: everybody, or those who ask for one listing.
 	Refuse, RefuseOrganization, RefuseTenant Refusal
 	EchoKey                                  bool // 401 bodies repeat the key that was sent
+	KeyRights                                Rights
 
 	// How the network and the server behave.
 	Faults    Faults
@@ -127,6 +128,7 @@ func (c *Config) Validate() error {
 		known("before", c.Before, BeforeNewer, BeforeOlder),
 		known("unknown_cursor", c.UnknownCursor, CursorBadRequest, CursorNotFound, CursorEmpty),
 		known("logging", c.Logging, LoggingOn, LoggingOffEmpty, LoggingOffError),
+		known("key_rights", c.KeyRights, RightsAuditLogs, RightsAll),
 		c.Faults.validate())
 	for _, r := range []Refusal{c.Refuse, c.RefuseOrganization, c.RefuseTenant} {
 		if _, ok := refusals[r]; !ok && r != RefuseNone {

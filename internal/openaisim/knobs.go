@@ -46,6 +46,15 @@ const (
 	LoggingOffError Logging = "off-error" // 403
 )
 
+// Rights is what the admin key may do beside reading the audit log.
+type Rights string
+
+const (
+	RightsUnknown   Rights = ""           // 404: there is nothing but the audit log
+	RightsAuditLogs Rights = "audit-logs" // 403 for the organization's users and admin keys
+	RightsAll       Rights = "all"        // lists them
+)
+
 // Refusal is a reason not to answer, as the error-code guide lists them.
 type Refusal string
 
@@ -53,6 +62,7 @@ const (
 	RefuseNone       Refusal = ""
 	RefuseKey        Refusal = "key"         // 401 invalid_api_key: revoked or never valid
 	RefuseMember     Refusal = "member"      // 401: not a member of an organization
+	RefuseMismatch   Refusal = "mismatch"    // 401: the header names another organization than the key's
 	RefuseIP         Refusal = "ip"          // 401: the address is not on the organization's list
 	RefuseScope      Refusal = "scope"       // 401, bare string: the key lacks api.audit_logs.read
 	RefuseScope403   Refusal = "scope-403"   // 403, error object: the same

@@ -49,6 +49,7 @@ func TestErrors(t *testing.T) {
 		{name: "logging off", cfg: Config{Logging: LoggingOffError}, status: 403},
 		{name: "revoked", cfg: Config{Refuse: RefuseKey}, status: 401, code: "invalid_api_key"},
 		{name: "not a member", cfg: Config{Refuse: RefuseMember}, status: 401},
+		{name: "another organization", cfg: Config{Refuse: RefuseMismatch}, status: 401, code: "mismatched_organization"},
 		{name: "address", cfg: Config{Refuse: RefuseIP}, status: 401, message: "IP not authorized"},
 		{name: "scope", cfg: Config{Refuse: RefuseScope}, status: 401, bare: true},
 		{name: "scope as 403", cfg: Config{Refuse: RefuseScope403}, status: 403, message: "Missing scopes"},
@@ -58,6 +59,10 @@ func TestErrors(t *testing.T) {
 		{name: "tenant 401", cfg: Config{RefuseTenant: RefuseScope}, path: "?tenant_only=true", status: 401, bare: true},
 		{name: "tenant 400", cfg: Config{RefuseTenant: RefuseBadRequest}, path: "?tenant_only=true", status: 400},
 		{name: "tenant 404", cfg: Config{RefuseTenant: RefuseNotFound}, path: "?tenant_only=true", status: 404},
+		{name: "users, unknown", path: "/v1/organization/users", status: 404},
+		{name: "users, not allowed", cfg: Config{KeyRights: RightsAuditLogs}, path: "/v1/organization/users", status: 403, message: "Missing scopes"},
+		{name: "keys, not allowed", cfg: Config{KeyRights: RightsAuditLogs}, path: "/v1/organization/admin_api_keys", status: 403, message: "Missing scopes"},
+		{name: "users, wrong key", cfg: Config{KeyRights: RightsAll}, key: "sk-admin-other", path: "/v1/organization/users", status: 401, code: "invalid_api_key"},
 		{name: "organization refused", cfg: Config{RefuseOrganization: RefuseScope403}, status: 403},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -293,6 +298,17 @@ func TestHooksSeeEveryRequest(t *testing.T) {
 	}
 }
 
+func TestKeyWithAllRightsListsTheAdministration(t *testing.T) {
+	s, _ := plain(t, Config{KeyRights: RightsAll})
+	for _, path := range []string{"/v1/organization/users", "/v1/organization/admin_api_keys"} {
+		r := request(t, s, http.MethodGet, path+"?limit=1", DefaultAdminKey)
+		var list struct{ Data []struct{ Object string } }
+		if err := json.Unmarshal(r.body, &list); err != nil || r.status != 200 || len(list.Data) != 1 || list.Data[0].Object == "" {
+			t.Errorf("%s: %d %s", path, r.status, r.body)
+		}
+	}
+}
+
 func TestConfigIsValidated(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"events":    {Events: -1},
@@ -304,6 +320,7 @@ func TestConfigIsValidated(t *testing.T) {
 		"years":     {From: time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC), To: noon},
 		"order":     {Order: "sideways"},
 		"refusal":   {RefuseTenant: "mood"},
+		"rights":    {KeyRights: "some"},
 		"fault":     {Faults: Faults{Rates: map[Fault]float64{"nonsense": 0.1}}},
 		"sum":       {Faults: Faults{ErrorRate: 0.6, Rates: map[Fault]float64{FaultReset: 0.6}}},
 		"script":    {Faults: Faults{Script: map[int]Fault{1: "nonsense"}}},

@@ -53,6 +53,7 @@ func (e apiError) body() []byte {
 var refusals = map[Refusal]apiError{
 	RefuseKey:        {status: http.StatusUnauthorized, message: "Incorrect API key provided.", code: "invalid_api_key"},
 	RefuseMember:     {status: http.StatusUnauthorized, message: "You must be a member of an organization to use the API."},
+	RefuseMismatch:   {status: http.StatusUnauthorized, message: "OpenAI-Organization header does not match the organization of the API key.", code: "mismatched_organization"},
 	RefuseIP:         {status: http.StatusUnauthorized, message: "IP not authorized: this address is not on the organization's allowlist.", code: "ip_not_authorized"},
 	RefuseScope:      {status: http.StatusUnauthorized, message: missingScope, bare: true},
 	RefuseScope403:   {status: http.StatusForbidden, message: missingScope, code: "missing_scope"},

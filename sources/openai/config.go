@@ -49,7 +49,9 @@ func (t *Tenant) UnmarshalScalar(text string) error {
 
 const (
 	maxConcurrency = 64
+	minRate        = 0.01 // one request in 100 s
 	maxRate        = 1e6
+	politeRate     = 100 // more than this over a network is a mistake, most likely
 )
 
 func defaults() Config {
@@ -61,12 +63,19 @@ func validate(c *Config) []error {
 	if c.AdminKey.IsZero() {
 		errs = append(errs, strictyaml.Field("admin_key", "is missing").WithHint("write ${file:PATH} or ${env:OPENAI_ADMIN_KEY}; the key starts with sk-admin-"))
 	}
-	errs = append(errs, validateURL(c.BaseURL)...)
-	if strings.ContainsFunc(c.Organization, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		errs = append(errs, strictyaml.Field("organization", "%q cannot be sent as a header", c.Organization))
+	base, urlErrs := validateURL(c.BaseURL)
+	errs = append(errs, urlErrs...)
+	switch {
+	case strings.ContainsFunc(c.Organization, func(r rune) bool { return r <= ' ' || r > '~' }):
+		errs = append(errs, strictyaml.Field("organization", "%q cannot be sent as a header", c.Organization).WithHint("write the id, which begins with org-"))
+	case c.Organization != "" && !strings.HasPrefix(c.Organization, "org-"):
+		errs = append(errs, warning("organization", "write the id, not the name", "%q does not begin with org-", c.Organization))
 	}
-	if !(c.RequestsPerSecond > 0 && c.RequestsPerSecond <= maxRate) {
-		errs = append(errs, strictyaml.Field("requests_per_second", "%v: want more than 0 and at most %.0f", c.RequestsPerSecond, maxRate))
+	switch {
+	case !(c.RequestsPerSecond >= minRate && c.RequestsPerSecond <= maxRate):
+		errs = append(errs, strictyaml.Field("requests_per_second", "%v: want %v to %.0f", c.RequestsPerSecond, minRate, maxRate).WithHint("the default is 5"))
+	case c.RequestsPerSecond > politeRate && base != nil && !isLocal(base.Hostname()):
+		errs = append(errs, warning("requests_per_second", "the default is 5", "%v: the API is likely to refuse that many", c.RequestsPerSecond))
 	}
 	if c.Concurrency < 1 || c.Concurrency > maxConcurrency {
 		errs = append(errs, strictyaml.Field("concurrency", "%d: want 1 to %d", c.Concurrency, maxConcurrency))
@@ -79,29 +88,51 @@ func validate(c *Config) []error {
 	return errs
 }
 
-func validateURL(text string) []error {
+// warning is about something that may be meant.
+func warning(field, hint, format string, args ...any) error {
+	fe := strictyaml.Field(field, format, args...).WithHint(hint)
+	fe.Warning = true
+	return fe
+}
+
+// validateURL returns the address, if it is one, and what is wrong with it.
+func validateURL(text string) (*url.URL, []error) {
+	const field, hint = "base_url", "write https://HOST/v1"
 	u, err := url.Parse(text)
-	if err != nil {
-		// url.Error repeats the address, which could hold a password.
+	switch {
+	case err == nil && u.User != nil, strings.Contains(text, "@"):
+		// Whatever else is wrong with it: what is quoted could be a password.
+		return nil, []error{strictyaml.Field(field, "must not contain a user or password").WithHint("the key belongs in admin_key")}
+	case !strings.Contains(text, "://"):
+		return nil, []error{strictyaml.Field(field, "%q has no scheme", text).WithHint(hint)}
+	case err != nil:
+		// url.Error repeats the address.
 		var ue *url.Error
 		if errors.As(err, &ue) {
 			err = ue.Err
 		}
-		return []error{strictyaml.Field("base_url", "is not an address: %v", err)}
+		return nil, []error{strictyaml.Field(field, "is not an address: %v", err).WithHint(hint)}
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, []error{strictyaml.Field(field, "%q has the scheme %s", text, u.Scheme).WithHint(hint)}
+	case u.Host == "":
+		return nil, []error{strictyaml.Field(field, "%q has no host", text).WithHint(hint)}
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, []error{strictyaml.Field(field, "must not contain a query or fragment").WithHint(hint)}
+	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), pathAuditLogs):
+		return nil, []error{strictyaml.Field(field, "%q is where the audit log is", text).WithHint("leave out " + pathAuditLogs)}
 	}
-	switch {
-	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		return []error{strictyaml.Field("base_url", "%q: want https://HOST/v1", u.Redacted())}
-	case u.User != nil:
-		return []error{strictyaml.Field("base_url", "must not contain a user or password").WithHint("the key belongs in admin_key")}
-	case u.RawQuery != "" || u.Fragment != "":
-		return []error{strictyaml.Field("base_url", "must not contain a query or fragment")}
-	case u.Scheme == "http" && !isLocal(u.Hostname()):
-		fe := strictyaml.Field("base_url", "sends the admin key to %s unencrypted", u.Host).WithHint("use https")
-		fe.Warning = true
-		return []error{fe}
+	var errs []error
+	if u.Scheme == "http" && !isLocal(u.Hostname()) {
+		errs = append(errs, warning(field, "use https", "sends the admin key to %s unencrypted", u.Host))
 	}
-	return nil
+	if isOpenAI(u.Hostname()) && strings.TrimRight(u.Path, "/") != "/v1" {
+		errs = append(errs, warning(field, "write https://"+u.Host+"/v1", "%q does not end in /v1", text))
+	}
+	return u, errs
+}
+
+func isOpenAI(host string) bool {
+	return host == "api.openai.com" || strings.HasSuffix(host, ".api.openai.com")
 }
 
 func isLocal(host string) bool {

@@ -14,4 +14,12 @@
 // promise, so a page that does not get further, entries outside the span, "more"
 // without a cursor and a body that is not a list are errors, which name the
 // request. The pipeline reads again.
+//
+// # Errors
+//
+// Every error says what a person can do about it: of answers by the table answers,
+// of requests without one by the table troubles. The class for the pipeline follows
+// from the status. The admin key is read again as soon as the API refuses it; if
+// there is another one by then, the error is one that may pass, and the next
+// request sends it.
 package openai

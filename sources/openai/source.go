@@ -37,19 +37,21 @@ const maxLimit = 100
 // Source is a [pipeline.Source] and a [pipeline.Streamer]. Methods may be called
 // concurrently and share one request budget.
 type Source struct {
-	name     string
-	log      *slog.Logger
-	now      func() time.Time
-	client   *httpclient.Client
-	endpoint string
-	org      string
-	tenant   Tenant
-	ignore   map[string]bool
-	key      keyring
-	budget   *budget
+	name   string
+	log    *slog.Logger
+	now    func() time.Time
+	client *httpclient.Client
+	base   string // where the API is, without a slash at the end
+	host   string // the host in base
+	org    string
+	tenant Tenant
+	ignore map[string]bool
+	key    keyring
+	budget *budget
 
 	tenantSeen atomic.Bool // the tenant stream has answered: it is named for ever
 	finding    finding     // what was last said about it
+	clocks     finding     // and about our clock
 }
 
 func open(c *Config, env sources.Env) (*Source, error) {
@@ -57,17 +59,23 @@ func open(c *Config, env sources.Env) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open source %s: %w", env.Source, err)
 	}
+	base, err := url.Parse(c.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("open source %s: base_url is not an address", env.Source)
+	}
 	s := &Source{
-		name:     env.Source,
-		log:      env.Logger,
-		now:      env.Now,
-		client:   client,
-		endpoint: strings.TrimRight(c.BaseURL, "/") + "/organization/audit_logs",
-		org:      c.Organization,
-		tenant:   c.Tenant,
-		ignore:   make(map[string]bool, len(c.IgnoreIDs)),
-		key:      keyring{secret: c.AdminKey},
-		budget:   newBudget(c.RequestsPerSecond),
+		name:   env.Source,
+		log:    env.Logger.With("source", env.Source),
+		now:    env.Now,
+		client: client,
+		base:   strings.TrimRight(c.BaseURL, "/"),
+		host:   base.Host,
+		org:    c.Organization,
+		tenant: c.Tenant,
+		ignore: make(map[string]bool, len(c.IgnoreIDs)),
+		key:    keyring{secret: c.AdminKey, gateway: !isOpenAI(base.Hostname())},
+		budget: newBudget(c.RequestsPerSecond),
+		clocks: finding{said: together},
 	}
 	for _, id := range c.IgnoreIDs {
 		s.ignore[id] = true
@@ -94,7 +102,7 @@ func (s *Source) Page(ctx context.Context, req pipeline.PageRequest) (pipeline.P
 	}
 	page, err := s.read(a.Body, req, cur)
 	if err != nil {
-		return pipeline.Page{}, fmt.Errorf("read audit log, stream %s: %w", req.Stream, a.about(err))
+		return pipeline.Page{}, fmt.Errorf("read audit log, stream %s: %w", req.Stream, s.notAPage(a, err))
 	}
 	if req.Stream == StreamTenant {
 		s.tenantSeen.Store(true)

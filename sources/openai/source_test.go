@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -170,122 +169,6 @@ func TestIgnoredEntriesAreSetAside(t *testing.T) {
 	}
 	if len(page.Aside) != 2 || page.Aside[0].ID != "bad" || string(page.Aside[0].Body) != `{"id":"bad"}` || page.Aside[0].Reason == "" || page.Aside[1].ID != "outside" {
 		t.Errorf("aside %+v", page.Aside)
-	}
-}
-
-func TestRefusalsAreClassifiedAndExplained(t *testing.T) {
-	for _, tt := range []struct {
-		name, key, body    string
-		status             int
-		header             http.Header
-		refused, permanent bool
-		throttled          time.Duration // -1: not
-		want               []string
-	}{
-		{name: "a wrong key", status: 401, body: `{"error":{"message":"Incorrect API key provided: KEY.","code":"invalid_api_key"}}`, refused: true, throttled: -1,
-			want: []string{"HTTP 401", "[redacted]", "req_123", "valid admin key"}},
-		{name: "a project's key", key: "sk-proj-abcdefghijklmnop", status: 401, body: `{"error":"KEY"}`, refused: true, throttled: -1, want: []string{"project's key", "sk-admin-"}},
-		{name: "a missing scope", status: 403, body: `{"error":"You have insufficient permissions. Missing scopes: api.audit_logs.read"}`, refused: true, throttled: -1, want: []string{"needs the scope api.audit_logs.read"}},
-		{name: "an address", status: 401, body: `{"error":{"message":"IP not authorized"}}`, refused: true, throttled: -1, want: []string{"allowlist"}},
-		{name: "a bad parameter", status: 400, body: `{"error":{"message":"bad limit","param":"limit"}}`, permanent: true, throttled: -1, want: []string{"bad limit"}},
-		{name: "a wrong address", status: 404, body: "KEY", permanent: true, throttled: -1, want: []string{"base_url"}},
-		{name: "a redirect", status: 302, permanent: true, throttled: -1, want: []string{"redirects are not followed"}},
-		{name: "a limit", status: 429, header: http.Header{"Retry-After": {"7200"}}, throttled: 2 * time.Hour, want: []string{"HTTP 429"}},
-		{name: "a limit without a time", status: 429, throttled: 0, want: []string{"HTTP 429"}},
-		{name: "a quota", status: 429, body: `{"error":{"message":"x","code":"insufficient_quota"}}`, throttled: 0, want: []string{"billing"}},
-		{name: "an overload", status: 503, header: http.Header{"Retry-After-Ms": {"1500"}}, throttled: 1500 * time.Millisecond, want: []string{"HTTP 503"}},
-		{name: "HTML from a proxy", status: 502, body: "<html>KEY", throttled: -1, want: []string{"a page of HTML"}},
-		{name: "no content", status: 204, throttled: -1, want: []string{"want 200"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			key := tt.key
-			if key == "" {
-				key = testKey
-			}
-			s := openSource(t, func(c *Config) { c.AdminKey = secret.Literal(key) },
-				sources.Env{Transport: server(func(*http.Request) (int, http.Header, string) {
-					return tt.status, tt.header.Clone(), strings.ReplaceAll(tt.body, "KEY", key)
-				})})
-			_, err := s.Page(t.Context(), org(0, 0))
-			if err == nil || strings.Contains(err.Error(), key) {
-				t.Fatalf("%v", err)
-			}
-			for _, want := range tt.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%v, want %q in it", err, want)
-				}
-			}
-			var te *pipeline.ThrottledError
-			throttled := time.Duration(-1)
-			if errors.As(err, &te) {
-				throttled = te.After
-			}
-			if errors.Is(err, pipeline.ErrRefused) != tt.refused || pipeline.IsPermanent(err) != (tt.permanent || tt.refused) || throttled != tt.throttled {
-				t.Errorf("refused %v, permanent %v, throttled %v", errors.Is(err, pipeline.ErrRefused), pipeline.IsPermanent(err), throttled)
-			}
-		})
-	}
-}
-
-func TestKeyIsHiddenInWhateverTheServerEchoes(t *testing.T) {
-	for _, body := range []string{testKey, `{"error":"` + testKey + `"}`, `{"data":[{"id":"` + testKey + `"}],"has_more":false}`,
-		`{"data":[{"id":"x","effective_at":1}],"has_more":true,"last_id":"` + testKey + `"}`} {
-		for _, status := range []int{200, 401, 418, 429, 500} {
-			s := openSource(t, nil, sources.Env{Transport: server(func(*http.Request) (int, http.Header, string) {
-				return status, http.Header{"X-Request-Id": {testKey}, "Location": {testKey}}, body
-			})})
-			req := org(0, 0)
-			req.Cursor = cursor{After: testKey}.encode()
-			if _, err := s.Page(t.Context(), req); err == nil || strings.Contains(err.Error(), testKey) {
-				t.Errorf("HTTP %d, %s: %v", status, body, err)
-			}
-		}
-	}
-}
-
-func TestKeyIsReadAgainAfterItWasRefused(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "key")
-	write := func(key string) {
-		t.Helper()
-		if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var key secret.String
-	if err := key.UnmarshalScalar("${file:" + path + "}"); err != nil {
-		t.Fatal(err)
-	}
-	var seen []string
-	s := openSource(t, func(c *Config) { c.AdminKey = key }, sources.Env{Transport: server(func(r *http.Request) (int, http.Header, string) {
-		seen = append(seen, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-		if seen[len(seen)-1] == "revoked" {
-			return 401, nil, ""
-		}
-		return 200, nil, `{"data":[],"has_more":false}`
-	})})
-	ask := func() error { _, err := s.Page(t.Context(), org(0, 0)); return err }
-	if err := ask(); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("no file: %v, want an error that names it", err)
-	}
-	write("revoked")
-	if err := ask(); !errors.Is(err, pipeline.ErrRefused) {
-		t.Errorf("%v, want ErrRefused", err)
-	}
-	write("fresh")
-	if err := ask(); err != nil {
-		t.Error(err)
-	}
-	write("not read while the other one works")
-	if err := ask(); err != nil {
-		t.Error(err)
-	}
-	write("two\nlines")
-	s.key.refuse("fresh")
-	if err := ask(); err == nil || strings.Contains(err.Error(), "lines") {
-		t.Errorf("two lines: %v", err)
-	}
-	if got, want := strings.Join(seen, " "), "revoked fresh fresh"; got != want {
-		t.Errorf("keys sent: %s, want %s", got, want)
 	}
 }
 

@@ -25,19 +25,19 @@ func (s *Source) Streams(ctx context.Context) ([]string, error) {
 	a, err := s.get(ctx, url.Values{"limit": {"1"}, "tenant_only": {"true"}}, true)
 	if err == nil {
 		if _, err = parsePage(a.Body); err != nil {
-			err = a.about(err)
+			err = s.notAPage(a, err)
 		}
 	}
 	switch {
 	case err == nil:
 		s.tenantSeen.Store(true)
 		if s.finding.changed("available") {
-			s.log.Info("tenant stream is available and is read from now on", "source", s.name)
+			s.log.Info("tenant stream is available and is read from now on")
 		}
 		return both, nil
 	case pipeline.IsPermanent(err):
 		if s.finding.changed(fmt.Sprint(httpclient.Status(err))) {
-			s.log.Info("tenant stream is not available to this key; only the organization stream is read", "source", s.name, "err", err)
+			s.log.Info("tenant stream is not available to this key; only the organization stream is read", "err", err)
 		}
 		return one, nil
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
