@@ -16,6 +16,16 @@ type Checkpoint struct {
 	Takeover  bool                // an operator asked that the destination be taken over; cleared by the first Advance
 }
 
+// HasDelivered reports whether the lane has delivered a batch in this epoch, one that
+// is in doubt left aside.
+func (c Checkpoint) HasDelivered() bool {
+	last := c.Next - 1
+	if c.Prepared != nil {
+		last--
+	}
+	return c.Next > 1 && last > 0
+}
+
 // Progress is a lane's place in one stream.
 type Progress struct {
 	Watermark time.Time // as the last committed manifest says

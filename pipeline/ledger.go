@@ -111,7 +111,11 @@ func (l *ledger) join(stream string) {
 // horizon is the later of floor and watermark − overlap (invariant 6: it never
 // goes back, so a raised overlap repeats nothing).
 func (l *ledger) horizon(stream string) time.Time {
-	return horizonOf(l.progress[stream], l.overlap)
+	p, ok := l.progress[stream]
+	if !ok {
+		return l.start // nothing of it is committed; a batch in doubt may know it already
+	}
+	return horizonOf(p, l.overlap)
 }
 
 func horizonOf(p Progress, overlap time.Duration) time.Time {

@@ -16,9 +16,10 @@ type Life struct {
 	heads map[string]*head
 	Lanes []*LifeLane
 
-	OnWalk    func(short bool)
+	TapeEvents int // events a shared walk holds; 0: as in the product
+
+	OnEvent   func(what string)
 	OnAttempt func(lane string, a Attempt)
-	OnDetach  func()
 }
 
 // Attempt is what became of one attempt at a batch.
@@ -31,7 +32,7 @@ type Attempt struct {
 type LifeLane struct {
 	life *Life
 	l    *lane
-	walk *walk
+	walk steps
 	dead error
 }
 
@@ -80,8 +81,15 @@ func (f *Life) Begin(ctx context.Context) error {
 	if err := f.chain.discover(ctx); err != nil {
 		return err
 	}
+	var lanes []*lane
 	for _, l := range f.Lanes {
 		l.l.ch = l.l.in.port.attach()
+		lanes = append(lanes, l.l)
+	}
+	for _, t := range f.chain.share(lanes) {
+		if f.TapeEvents > 0 {
+			t.limit = f.TapeEvents
+		}
 	}
 	for i, l := range f.Lanes {
 		if err := l.l.recover(ctx, ctx, cps[i]); err != nil {
@@ -93,6 +101,9 @@ func (f *Life) Begin(ctx context.Context) error {
 
 // Discover asks the source for its streams again.
 func (f *Life) Discover(ctx context.Context) error { return f.chain.discover(ctx) }
+
+// Contact reports whether the source has answered: from then on its clock is known.
+func (f *Life) Contact() bool { return !f.chain.reader.start().IsZero() }
 
 // Streams are the known streams.
 func (f *Life) Streams() []string {
@@ -146,8 +157,8 @@ func (f *Life) Pump() {
 				attached--
 			}
 		}
-		for ; attached > 0 && f.OnDetach != nil; attached-- {
-			f.OnDetach()
+		for ; attached > 0 && f.OnEvent != nil; attached-- {
+			f.OnEvent("detached")
 		}
 	default:
 	}
@@ -168,7 +179,7 @@ func (l *LifeLane) Take(ctx context.Context, begin bool) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		l.l.in.step(st, toRecords(l.l.chain.source, st.raws), now)
+		l.l.in.step(st, now)
 		if st.last {
 			l.walk = nil
 		}
@@ -185,6 +196,32 @@ func (l *LifeLane) Take(ctx context.Context, begin bool) (bool, error) {
 		return true, nil
 	default:
 		return false, nil
+	}
+}
+
+func (f *Life) count(what string) {
+	if f.OnEvent != nil {
+		f.OnEvent(what)
+	}
+}
+
+// handSeat reads a tape that no goroutine pulls.
+type handSeat struct {
+	*seat
+	life *Life
+}
+
+func (h handSeat) step(ctx context.Context) (step, error) {
+	for {
+		lost := h.lost && h.alone == nil
+		st, more, err := h.look(ctx)
+		if more == nil {
+			if lost {
+				h.life.count("seat at the shared walk lost")
+			}
+			return st, err
+		}
+		h.tape.pull(ctx)
 	}
 }
 
@@ -205,9 +242,25 @@ func (l *LifeLane) begin() bool {
 	if len(streams) == 0 {
 		return false
 	}
-	l.walk = l.l.in.begin(known, streams, 1)
-	if l.walk != nil && l.life.OnWalk != nil {
-		l.life.OnWalk(short)
+	bounds, missed := l.l.in.begin(known, streams)
+	seat := l.l.seat
+	l.l.seat = nil
+	switch {
+	case len(bounds) == 0:
+		seat.leave()
+		return true
+	case seat.fits(bounds, missed):
+		seat.take(bounds)
+		l.walk = handSeat{seat, l.life}
+		l.life.count("shared walk at the start")
+	default:
+		seat.leave()
+		l.walk = l.l.chain.walk(known, bounds)
+	}
+	if short {
+		l.life.count("short catch-up")
+	} else {
+		l.life.count("long catch-up")
 	}
 	return true
 }
@@ -289,14 +342,6 @@ func (l *LifeLane) Progress() string {
 		}
 	}
 	return s + fmt.Sprintf(" kept %s seen %d next %d", l.l.in.led.kept.Format("15:04:05"), len(l.l.in.led.seen), l.l.in.led.next)
-}
-
-// Walking describes the lane's walk.
-func (l *LifeLane) Walking() string {
-	if l.walk == nil {
-		return "none"
-	}
-	return fmt.Sprintf("%+v", l.walk.bounds)
 }
 
 // Queue describes the queued records.

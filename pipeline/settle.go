@@ -11,11 +11,12 @@ import (
 
 // clock is time as the engine sees it; tests that step the engine by hand bring their own.
 type clock struct {
-	now   func() time.Time
-	sleep func(ctx context.Context, d time.Duration) error
+	now    func() time.Time
+	sleep  func(ctx context.Context, d time.Duration) error
+	jitter float64 // of the back-off, so that lanes do not retry in step
 }
 
-var wallClock = clock{now: time.Now, sleep: func(ctx context.Context, d time.Duration) error {
+var wallClock = clock{now: time.Now, jitter: 0.5, sleep: func(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -47,7 +48,7 @@ func (r *retrier) next(err error) time.Duration {
 			backoff.WithInitialInterval(500*time.Millisecond),
 			backoff.WithMaxInterval(time.Minute),
 			backoff.WithMultiplier(1.6),
-			backoff.WithRandomizationFactor(0.5),
+			backoff.WithRandomizationFactor(r.clock.jitter),
 			backoff.WithMaxElapsedTime(0), // giving up would mean dropping
 		)
 	}

@@ -30,7 +30,8 @@ type StreamStatus struct {
 type LaneStatus struct {
 	Lane       string               `json:"lane"`
 	Guarantee  string               `json:"guarantee"`
-	State      string               `json:"state"` // following, catching_up, in_doubt, halted
+	State      string               `json:"state"`     // following, catching_up, in_doubt, halted
+	Recovered  bool                 `json:"recovered"` // the destination is claimed, and nothing of an earlier life is in doubt
 	Watermarks map[string]time.Time `json:"watermarks"`
 	LagSeconds float64              `json:"lag_seconds"` // age of the oldest entry read and not yet delivered, 0 if there is none
 	Batch      string               `json:"batch"`       // the batch in delivery, else the last one delivered

@@ -44,6 +44,7 @@ func (v *laneView) began() {
 	v.set(func(v *laneView) {
 		v.recovered, v.catchingUp, v.doubt, v.halted, v.err = false, true, false, false, nil
 		v.queued, v.delivery = time.Time{}, time.Time{}
+		v.batchID, v.watermarks = "", nil // the checkpoint may be another one now
 	})
 }
 
@@ -113,7 +114,7 @@ func (l *lane) status() LaneStatus {
 	v := &l.view
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	st.Batch, st.Watermarks, st.Seen = v.batchID, maps.Clone(v.watermarks), v.seen
+	st.Recovered, st.Batch, st.Watermarks, st.Seen = v.recovered, v.batchID, maps.Clone(v.watermarks), v.seen
 	if st.Watermarks == nil {
 		st.Watermarks = map[string]time.Time{}
 	}

@@ -160,11 +160,14 @@ func (w *walk) start(ctx context.Context) {
 	}
 }
 
+// longestSpan keeps what is doubled a duration.
+const longestSpan = 100 * 365 * 24 * time.Hour
+
 // cut makes task i as long as a span should be, and leaves the rest behind it.
 func (w *walk) cut(i int) {
 	t := w.tasks[i]
 	if w.empty {
-		w.length *= 2 // through silence in ever larger steps
+		w.length = min(2*w.length, longestSpan) // through silence in ever larger steps
 	}
 	end := t.from.Add(w.length)
 	if t.last && !end.Before(w.reader.now()) || !t.last && !end.Before(t.to) {

@@ -112,6 +112,22 @@ func TestWalkDoublesEmptySpans(t *testing.T) {
 	}
 }
 
+func TestWalkFromTheBeginningOfTimeEnds(t *testing.T) {
+	src, h := newListing(3), &handClock{now: at(0)}
+	src.before = func(context.Context, PageRequest) error {
+		if len(src.requests()) > 100 {
+			return Permanent(errors.New("enough"))
+		}
+		return nil
+	}
+	w := newWalk(newReader(src, h.clock()), []string{"org"}, map[string]bound{"org": {from: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)}}, 1)
+	for _, st := range walkAll(t, w) {
+		if err := st.failed["org"]; err != nil {
+			t.Errorf("a walk of two thousand empty years takes more than 100 requests: %v", err)
+		}
+	}
+}
+
 func TestWalkSplitsDenseSpans(t *testing.T) {
 	src, h := newListing(10), &handClock{now: at(1000 * time.Hour)}
 	var want []string

@@ -47,6 +47,7 @@ type World struct {
 	granted bool
 	down    [2]time.Time // refused until
 	ids     int
+	odd     error  // the first request that nobody should make
 	onPage  func() // before a page is answered: time passes, a process may die
 }
 
@@ -73,6 +74,16 @@ func (w *World) Grant() {
 	if !w.granted && w.Streams > 1 {
 		w.granted = true
 		w.Coverage.Add("stream switched on")
+	}
+}
+
+// Refuse makes the second stream refuse for so long, if it was granted.
+func (w *World) Refuse(long time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.granted && w.Streams > 1 {
+		w.down[1] = w.Now().Add(long)
+		w.Coverage.Add("stream refused for a while")
 	}
 }
 
@@ -103,18 +114,27 @@ func (w *World) write(now time.Time) {
 		late = time.Duration(w.Dice.Roll("entry.lateness", int(w.MaxLate/time.Second)+1)) * time.Second
 		w.Coverage.Add("late arrival")
 	}
+	// As late as can be: only these show whether bounds are right to the second.
+	latest := w.Dice.Chance("entry.latest", 12)
+	if latest {
+		late = w.MaxLate
+		w.Coverage.Add("late by all that the overlap allows")
+	}
 	t := now.Add(-late)
-	if w.Dice.Roll("entry.minute", 3) > 0 {
+	if !latest && w.Dice.Roll("entry.minute", 3) > 0 {
 		t = t.Add(30 * time.Second).Truncate(time.Minute) // ties
 		if t.Before(now.Add(-w.MaxLate)) || t.After(now) {
 			t = now.Add(-late)
 		}
 	}
-	if w.Dice.Chance("entry.future", 60) {
+	if !latest && w.Dice.Chance("entry.future", 60) {
 		t = now.Add(time.Duration(w.Dice.Roll("entry.ahead", 3600)) * time.Second)
 		w.Coverage.Add("future-dated")
 	}
 	t = t.Truncate(time.Second)
+	if t.Before(now.Add(-w.MaxLate)) {
+		t = t.Add(time.Second) // not later than can be
+	}
 	if t.Before(w.Start) {
 		t = w.Start
 	}
@@ -126,6 +146,9 @@ func (w *World) write(now time.Time) {
 		from = now
 	}
 	other := from.Add(time.Duration(w.Dice.Roll("entry.other", int(w.MaxLate/time.Second)+1)) * time.Second)
+	if w.Dice.Chance("entry.other.latest", 6) {
+		other = from.Add(w.MaxLate)
+	}
 	if other.Before(now) {
 		other = now
 	}

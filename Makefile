@@ -1,0 +1,45 @@
+# Histories of the model world (make sim), and of each mutant (make mutants).
+SEEDS ?= 100000
+MUTANT_SEEDS ?= 20000
+# Time for each fuzz target.
+FUZZTIME ?= 30s
+GOLANGCI_LINT ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.DEFAULT_GOAL := help
+.PHONY: help test race sim mutants lint bench demo fuzz
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## every test, and a short race pass over the engine; what CI runs
+	go vet ./...
+	go test ./...
+	@# The race detector needs a C compiler; without one, this part is left out.
+	@if [ "$$(go env CGO_ENABLED)" = 1 ]; then set -x; \
+		go test -race ./pipeline -skip '^TestModelWorld$$' -engine.seeds=20; \
+	else echo "no C compiler: race pass left out"; fi
+
+race: ## every test under the race detector
+	go test -race ./...
+
+sim: ## many histories of the model world (SEEDS=100000), and what happened in them
+	go test ./pipeline -count=1 -timeout=0 -v -run '^TestModelWorld$$' -sim.seeds=$(SEEDS)
+
+mutants: ## every deliberate bug must be found by the tests of its tier
+	MUTANTS=1 MUTANT_SEEDS=$(MUTANT_SEEDS) go test ./internal/mutants -count=1 -timeout=0 -v
+
+lint: ## linters and the import table; builds golangci-lint the first time
+	go run $(GOLANGCI_LINT) run ./...
+
+bench: ## benchmarks
+	go test ./... -run '^$$' -bench . -benchmem
+
+demo: ## everything with one command: simulator, exporter, a kill, and the comparison
+	go run ./cmd/connector demo
+
+fuzz: ## every fuzz target for FUZZTIME
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			go test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
+		done; \
+	done
