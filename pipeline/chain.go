@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -81,12 +82,11 @@ func (c *chain) run(soft, hard context.Context) error {
 		records := spawn(gctx, g, encode(), events, chainBuffer)
 		spawn(gctx, g, c.fanout.run, records, 0)
 	}
-	var lanes errgroup.Group
+	var lanes sync.WaitGroup
 	halted := make([]error, len(c.lanes))
 	for i, l := range c.lanes {
-		lanes.Go(func() error {
+		lanes.Go(func() {
 			halted[i] = l.supervise(soft, hard, cps[i], errs[i])
-			return nil
 		})
 	}
 	lanes.Wait()

@@ -166,7 +166,9 @@ func (h *head) poll(ctx context.Context, out chan<- chunk[Raw], now time.Time) {
 			h.failed(err, "recent")
 			return
 		}
-		h.emit(ctx, out, st.raws, time.Time{})
+		if h.emit(ctx, out, st.raws, time.Time{}) != nil {
+			return
+		}
 		last = st.last
 	}
 	if h.s.deep.IsZero() {

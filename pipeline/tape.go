@@ -47,6 +47,8 @@ const (
 	tapeReach = 24 * time.Hour
 	// tapeEvents is how many events a tape holds for its slower lanes.
 	tapeEvents = 10_000
+	// tapeSteps is how many steps it holds, however few events they bring.
+	tapeSteps = 1000
 )
 
 // share seats lanes whose horizons are close at tapes, one for each group of two or
@@ -179,7 +181,7 @@ func (t *tape) add(st step) {
 			ids[keyOf(r.ID)] = r.Time.Unix()
 		}
 	}
-	for t.events > t.limit {
+	for t.events > t.limit || len(t.window) > tapeSteps {
 		slow := t.slowest()
 		if slow == nil || slow.next >= t.base+len(t.window)-1 {
 			return // everybody waits for this step

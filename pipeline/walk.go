@@ -34,11 +34,10 @@ type walk struct {
 	options readOptions
 	convert func([]Raw) []Record // nil: steps hold the entries as they were read
 
-	asOf    map[string]time.Time
-	tasks   []*task // what is still to be read, in order; the first ones are begun
-	opened  bool    // the first span was read
-	empty   bool    // the last span held nothing
-	reached bool    // a piece up to the oldest entry seen was tried since
+	asOf   map[string]time.Time
+	tasks  []*task // what is still to be read, in order; the first ones are begun
+	opened bool    // the first span was read
+	empty  bool    // the last span held nothing
 }
 
 // step is what a walk brings at once.

@@ -13,7 +13,7 @@ var delivering = []Mutant{
 		Edit: Edit{"for s := range cp.Prepared.Watermarks {", "for s := range map[string]bool{} {"},
 	},
 	{
-		Name: "recorded as delivered before Deliver", Tier: TierWorld, File: "pipeline/lane.go",
+		Name: "recorded as delivered before Deliver", Tier: TierWorld, File: "pipeline/worker.go",
 		Why: "a process that dies in between forgets what it never sent",
 		Edit: Edit{"err := l.store.Advance(context.WithoutCancel(ctx), l.name, done, next)\n",
 			"err := l.store.Advance(context.WithoutCancel(ctx), l.name, done && l.settled == nil, next)\n" +
