@@ -1,15 +1,17 @@
 # Histories of the model world (make sim), and of each mutant (make mutants).
 SEEDS ?= 100000
 MUTANT_SEEDS ?= 20000
+# Events of the backfill that make bench measures.
+BENCH_EVENTS ?= 100000
 # Time for each fuzz target.
 FUZZTIME ?= 30s
 GOLANGCI_LINT ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test race sim mutants lint bench demo fuzz
+.PHONY: help test test-kill race sim mutants lint bench demo fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## every test, and a short race pass over the engine; what CI runs
 	go vet ./...
@@ -18,6 +20,9 @@ test: ## every test, and a short race pass over the engine; what CI runs
 	@if [ "$$(go env CGO_ENABLED)" = 1 ]; then set -x; \
 		go test -race ./pipeline -skip '^TestModelWorld$$' -engine.seeds=20; \
 	else echo "no C compiler: race pass left out"; fi
+
+test-kill: ## SIGKILL at every request, every write and every delivery, and the table of it
+	go test ./internal/crash -count=1 -timeout=0 -v -run '^TestMatrix$$' -crash.every=1
 
 race: ## every test under the race detector
 	go test -race ./...
@@ -31,8 +36,9 @@ mutants: ## every deliberate bug must be found by the tests of its tier
 lint: ## linters and the import table; builds golangci-lint the first time
 	go run $(GOLANGCI_LINT) run ./...
 
-bench: ## benchmarks
+bench: ## benchmarks, and the real binary beside a plain pager (BENCH_EVENTS=100000)
 	go test ./... -run '^$$' -bench . -benchmem
+	go test ./internal/bench -count=1 -timeout=0 -v -bench.run -bench.events=$(BENCH_EVENTS)
 
 demo: ## everything with one command: simulator, exporter, a kill, and the comparison
 	go run ./cmd/connector demo

@@ -22,13 +22,13 @@ func Parse(text []byte) (*yaml.Node, []Problem) {
 	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
-		return nil, []Problem{syntaxProblem(err)}
+		return nil, []Problem{syntaxProblem(text, err)}
 	}
 	var more yaml.Node
 	if err := d.Decode(&more); err == nil {
 		return nil, []Problem{{Line: more.Line, Column: more.Column, Message: "a second document", Hint: "the file is one YAML document"}}
 	} else if !errors.Is(err, io.EOF) {
-		return nil, []Problem{syntaxProblem(err)}
+		return nil, []Problem{syntaxProblem(text, err)}
 	}
 	if len(doc.Content) == 0 {
 		return nil, nil
@@ -43,7 +43,7 @@ var (
 	fromZero = regexp.MustCompile(`^did not find expected (<|node content|'-' indicator|key|',' or)`)
 )
 
-func syntaxProblem(err error) Problem {
+func syntaxProblem(text []byte, err error) Problem {
 	p := Problem{Line: 1, Column: 1, Message: err.Error()}
 	if m := yamlLine.FindStringSubmatch(p.Message); m != nil {
 		p.Message = p.Message[len(m[0]):]
@@ -52,6 +52,8 @@ func syntaxProblem(err error) Problem {
 			if fromZero.MatchString(p.Message) {
 				p.Line++
 			}
+			// Where the end is what is wrong, the library may be one line past it.
+			p.Line = min(p.Line, 1+max(bytes.Count(text, []byte("\n")), bytes.Count(text, []byte("\r"))))
 		}
 	}
 	p.Message = "not valid YAML: " + p.Message

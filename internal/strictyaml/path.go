@@ -39,6 +39,18 @@ func Position(n *yaml.Node, path string) (line, column int) {
 	return n.Line, n.Column
 }
 
+// Has reports whether something lies at path in n.
+func Has(n *yaml.Node, path string) bool {
+	if n == nil {
+		return false
+	}
+	n = resolve(n)
+	for path != "" && n != nil {
+		n, path = step(n, path)
+	}
+	return n != nil
+}
+
 // step takes the first part of path off and returns the node it names in n, or nil.
 func step(n *yaml.Node, path string) (next *yaml.Node, rest string) {
 	if strings.HasPrefix(path, "[") {

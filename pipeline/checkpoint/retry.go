@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"auditlog-connector/pipeline"
@@ -210,21 +211,66 @@ func (q *Quarantine) remove(path string) error {
 // WithQuarantine returns store with a Load that first finds out what became of
 // batches of the lane that were being delivered again from q. Every life of a lane
 // begins with Load, so that a number under which a batch is delivered again is never
-// taken for that of another batch.
+// taken for that of another batch. One that is recorded as delivered later leaves q
+// with the same call of Advance.
 func WithQuarantine(store pipeline.Store, q *Quarantine) pipeline.Store {
-	return &storeWithQuarantine{store, q}
+	return &storeWithQuarantine{Store: store, quarantine: q, again: make(map[string]bool)}
 }
 
 type storeWithQuarantine struct {
 	pipeline.Store
 	quarantine *Quarantine
+
+	mu    sync.Mutex
+	again map[string]bool // by lane: what is prepared is being delivered again
 }
 
 // Load implements [pipeline.Store].
 func (s *storeWithQuarantine) Load(ctx context.Context, lane string, start time.Time) (pipeline.Checkpoint, error) {
 	cp, err := s.Store.Load(ctx, lane, start)
-	if err == nil {
-		err = s.quarantine.settleRetries(lane, cp)
+	if err != nil {
+		return cp, err
 	}
+	if err := s.quarantine.settleRetries(lane, cp); err != nil {
+		return cp, err
+	}
+	retries, err := s.quarantine.Retries(lane)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.again[lane] = len(retries) > 0
 	return cp, err
+}
+
+// Advance implements [pipeline.Store].
+func (s *storeWithQuarantine) Advance(ctx context.Context, lane string, done bool, next *pipeline.Manifest) error {
+	if err := s.Store.Advance(ctx, lane, done, next); err != nil || !done {
+		return err
+	}
+	s.mu.Lock()
+	again := s.again[lane]
+	delete(s.again, lane)
+	s.mu.Unlock()
+	if !again {
+		return nil
+	}
+	// Load left nothing but what was prepared then, which is delivered now.
+	return s.quarantine.endRetries(lane)
+}
+
+// endRetries removes what of lane was being delivered again, because it was.
+func (q *Quarantine) endRetries(lane string) error {
+	retries, err := q.Retries(lane)
+	if err != nil {
+		return err
+	}
+	dir, err := q.laneDir(lane)
+	if err != nil {
+		return err
+	}
+	for _, r := range retries {
+		if err := q.remove(filepath.Join(dir, r.name(retryMark))); err != nil {
+			return fmt.Errorf("batch %s, delivered again as %s: %w", r.Batch, r.As, err)
+		}
+	}
+	return nil
 }

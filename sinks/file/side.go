@@ -64,8 +64,9 @@ func readSide(path string) (*side, error) {
 			path, r.Version, sideVersion))
 	}
 	sound := r.Version == sideVersion && r.Lane != "" && r.Epoch != "" && r.Offset >= 0 && r.Offset <= r.Length && r.Length == r.Files[r.File]
-	for _, length := range r.Files {
-		sound = sound && length >= 0
+	for name, length := range r.Files {
+		// A name that leads out of the folder would have another file cut.
+		sound = sound && length >= 0 && name == filepath.Base(name) && filepath.IsLocal(name) && name != "."
 	}
 	if !sound {
 		return nil, pipeline.Permanent(fmt.Errorf("%w: side record %s contradicts itself", pipeline.ErrCorrupt, path))
