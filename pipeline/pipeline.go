@@ -222,6 +222,9 @@ func (c *chain) status() SourceStatus {
 		for _, s := range st.Streams {
 			if s.State == state {
 				st.State = state
+				if state != "refused" && c.reader.throttled() {
+					st.State = "throttled"
+				}
 				return st
 			}
 		}

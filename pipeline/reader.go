@@ -46,6 +46,7 @@ type reader struct {
 
 	mu     sync.Mutex
 	skew   time.Duration // the source's clock less ours, at most; of the last answer
+	paused time.Time     // until when the source asked to wait, by our clock
 	origin time.Time     // began by the source's clock, at most; zero before the first answer
 }
 
@@ -181,6 +182,7 @@ func (r *reader) page(ctx context.Context, req PageRequest, attempts int) (Page,
 		if isRefusal(err) || retry.attempts+1 >= attempts && !isThrottled(err) {
 			return Page{}, time.Time{}, err
 		}
+		r.pause(err)
 		r.log.Debug("page failed, asking again", "stream", req.Stream, "attempt", retry.attempts+1, "err", err)
 		if err := retry.wait(ctx, err); err != nil {
 			return Page{}, time.Time{}, err
@@ -191,6 +193,34 @@ func (r *reader) page(ctx context.Context, req PageRequest, attempts int) (Page,
 func isThrottled(err error) bool {
 	var t *ThrottledError
 	return errors.As(err, &t)
+}
+
+// longPause is how long the source has to ask for before that is worth a warning.
+const longPause = 30 * time.Second
+
+// pause notes how long the source asks to wait.
+func (r *reader) pause(err error) {
+	var throttled *ThrottledError
+	if !errors.As(err, &throttled) {
+		return
+	}
+	until := r.clock.now().Add(throttled.After)
+	r.mu.Lock()
+	longer := until.After(r.paused)
+	if longer {
+		r.paused = until
+	}
+	r.mu.Unlock()
+	if longer && throttled.After >= longPause {
+		r.log.Warn("source asks to wait", "for", throttled.After, "err", throttled.Err)
+	}
+}
+
+// throttled reports whether the source asked to wait and the time is not over.
+func (r *reader) throttled() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.clock.now().Before(r.paused)
 }
 
 // observe learns the source's clock from an answer and returns when the request

@@ -12,7 +12,7 @@ type Status struct {
 // SourceStatus is the state of one source.
 type SourceStatus struct {
 	Name      string         `json:"name"`
-	State     string         `json:"state"` // starting, ok, failing, refused
+	State     string         `json:"state"` // starting, ok, throttled, failing, refused
 	LastEvent *time.Time     `json:"last_event"`
 	Streams   []StreamStatus `json:"streams"`
 }

@@ -115,3 +115,43 @@ func TestRefusedKeyEndsRunOnce(t *testing.T) {
 		t.Errorf("exit %d, %s%s", code, stdout, stderr)
 	}
 }
+
+func TestNoAuditDataRestsOutsideTheDestinations(t *testing.T) {
+	inFolder(t, map[string]string{"connector.yaml": `
+sources:
+  - name: acme
+    type: openai
+    config: { admin_key: "${env:OPENAI_ADMIN_KEY}", base_url: "${env:OPENAI_BASE_URL}", requests_per_second: 1000 }
+checkpoint: { path: state/checkpoint.db }
+log: { level: debug }
+sinks:
+  - { name: lines, type: file, config: { path: out/audit.jsonl } }
+`})
+	_, env := simulator(t, openaisim.Config{Seed: 1, Events: 500})
+	code, stdout, stderr := real(t, env, "run", "--once")
+	if code != exitOK {
+		t.Fatalf("run: exit %d, %s", code, stderr)
+	}
+	told := stdout + stderr
+	entries, err := os.ReadDir("state")
+	if err != nil || len(entries) == 0 {
+		t.Fatal("no checkpoint", err)
+	}
+	for _, e := range entries {
+		if b, err := os.ReadFile("state/" + e.Name()); err == nil {
+			told += string(b)
+		}
+	}
+	exported, err := os.ReadFile("out/audit.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, personal := range []string{"@example.", "Mozilla/5.0", "203.0.113."} {
+		if !bytes.Contains(exported, []byte(personal)) {
+			t.Errorf("the destination has no %s: this test proves nothing", personal)
+		}
+		if strings.Contains(told, personal) {
+			t.Errorf("%s is in the checkpoint or the log", personal)
+		}
+	}
+}
