@@ -134,9 +134,6 @@ func (c *chain) walk(known []string, bounds map[string]bound) *walk {
 	return w
 }
 
-// refused returns why the source cannot be read at all, or nil.
-func (c *chain) refused() error { return c.streams.refused() }
-
 // rediscover is how often a source is asked for streams that are not known yet.
 const rediscover = 5 * time.Minute
 
@@ -281,8 +278,6 @@ func hintFor(err error) string {
 		return "look whether the batch is at the destination, then: connector checkpoint resolve --as committed or --as absent"
 	case errors.Is(err, ErrCorrupt):
 		return "restore the checkpoint from a backup, or: connector checkpoint reset"
-	case errors.Is(err, ErrRefused):
-		return "the credentials are tried again every five minutes"
 	}
 	var rejected *RejectedError
 	if errors.As(err, &rejected) {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"maps"
 	"sync"
 	"time"
@@ -123,19 +124,25 @@ func (l *lane) status() LaneStatus {
 			st.LagSeconds = max(st.LagSeconds, now.Sub(t).Seconds())
 		}
 	}
+	refused := l.chain.streams.refused()
 	switch {
 	case v.halted:
 		st.State = stateHalted
+	case errors.Is(v.err, ErrRefused) || v.err == nil && refused != nil:
+		st.State = stateHalted // until the next try
 	case v.doubt:
 		st.State = stateInDoubt
-	case l.chain.refused() != nil:
-		err := l.chain.refused()
-		st.State, st.Reason, st.Hint = stateHalted, "the source refuses to be read: "+err.Error(), hintFor(err)
 	case v.catchingUp:
 		st.State, st.Reached = stateCatchingUp, timePtr(v.reached)
 	}
-	if v.err != nil {
+	switch {
+	case v.err != nil:
 		st.Reason, st.Hint = v.err.Error(), hintFor(v.err)
+	case refused != nil:
+		st.Reason = "the source refuses to be read: " + refused.Error()
+	}
+	if st.State == stateHalted && !v.halted {
+		st.Hint = "it is tried again every five minutes"
 	}
 	if st.Reason == "" && v.late > 0 {
 		st.Reason = "entries appeared later than overlap allows and are lost to this lane"
