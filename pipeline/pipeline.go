@@ -204,10 +204,7 @@ func (p *Pipeline) Ready() bool {
 		}
 	}
 	for _, l := range p.lanes {
-		l.view.mu.Lock()
-		ok := l.view.recovered && !l.view.halted
-		l.view.mu.Unlock()
-		if !ok {
+		if st := l.status(); st.State == stateHalted || !st.Recovered {
 			return false
 		}
 	}

@@ -32,11 +32,12 @@ type world struct {
 	mu        sync.Mutex
 	delivered map[string][]string // ids by path of the sink
 	closed    []string            // in order
+	markers   map[string]*pipeline.Marker
 	deliver   func(b pipeline.Batch) error
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{env: make(map[string]string), delivered: make(map[string][]string)}
+	w := &world{env: make(map[string]string), delivered: make(map[string][]string), markers: make(map[string]*pipeline.Marker)}
 	w.app = &app{
 		stdin: strings.NewReader(""), stdout: &w.out, stderr: &w.err, now: time.Now,
 		lookupEnv: func(name string) (string, bool) { v, ok := w.env[name]; return v, ok },
@@ -119,9 +120,10 @@ func (s *source) Normalize(r pipeline.Raw) pipeline.Event {
 func (s *source) Close() error { s.w.close("source " + s.env.Source); return nil }
 
 type memorySink struct {
-	Path  string        `yaml:"path"`
-	Token secret.String `yaml:"token"`
-	Fail  string        `yaml:"fail"`
+	Path   string        `yaml:"path"`
+	Token  secret.String `yaml:"token"`
+	Fail   string        `yaml:"fail"`
+	Marker bool          `yaml:"marker"` // it can tell what it has
 }
 
 func (w *world) sinkType(name string) sinks.Type {
@@ -162,29 +164,62 @@ type sink struct {
 	env sinks.Env
 }
 
-func (s *sink) Claim(context.Context, pipeline.Checkpoint, bool) error {
+func (s *sink) Claim(_ context.Context, cp pipeline.Checkpoint, takeover bool) error {
 	if s.c.Fail == "epoch" {
 		return pipeline.ErrForeignEpoch
 	}
-	return nil
+	if !s.c.Marker {
+		return nil
+	}
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	m, write, err := s.w.markers[s.c.Path].Claim(cp, takeover)
+	if write && err == nil {
+		s.w.markers[s.c.Path] = &m
+	}
+	return err
 }
 
 func (s *sink) Deliver(_ context.Context, b pipeline.Batch) error {
+	var refused map[int]error
 	if s.w.deliver != nil {
-		if err := s.w.deliver(b); err != nil {
+		err := s.w.deliver(b)
+		var rejected *pipeline.RejectedError
+		if err != nil && !errors.As(err, &rejected) {
 			return err
+		}
+		if rejected != nil {
+			refused = rejected.Records
 		}
 	}
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
-	for _, r := range b.Records {
-		s.w.delivered[s.c.Path] = append(s.w.delivered[s.c.Path], r.ID)
+	if s.c.Marker {
+		out, err := s.w.markers[s.c.Path].Judge(b.Manifest)
+		if out == pipeline.OutcomeCommitted || err != nil {
+			return err
+		}
+		m := pipeline.NewMarker(b.Manifest, refused)
+		s.w.markers[s.c.Path] = &m
+	}
+	for i, r := range b.Records {
+		if refused[i] == nil {
+			s.w.delivered[s.c.Path] = append(s.w.delivered[s.c.Path], r.ID)
+		}
+	}
+	if refused != nil {
+		return &pipeline.RejectedError{Records: refused}
 	}
 	return nil
 }
 
-func (s *sink) Resolve(context.Context, pipeline.Manifest) (pipeline.Outcome, error) {
-	return pipeline.OutcomeUnknown, nil
+func (s *sink) Resolve(_ context.Context, m pipeline.Manifest) (pipeline.Outcome, error) {
+	if !s.c.Marker {
+		return pipeline.OutcomeUnknown, nil
+	}
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	return s.w.markers[s.c.Path].Judge(m)
 }
 
 func (s *sink) Close() error { s.w.close("lane " + s.env.Lane); return nil }

@@ -40,11 +40,17 @@ ok      lane a/logins  open   there is nothing to try
 	}
 }
 
-func TestCheckFails(t *testing.T) {
-	w := runWorld(t, strings.Replace(runConfig, "count: 25", "fail: check", 1)+"checkpoint: { path: damaged }\n")
-	if err := errors.Join(os.WriteFile("damaged", make([]byte, 1<<16), 0o600), os.WriteFile("damaged.generation", []byte("x"), 0o600)); err != nil {
+// damaged makes a checkpoint that cannot be read.
+func damaged(t *testing.T, path string) {
+	t.Helper()
+	if err := errors.Join(os.WriteFile(path, make([]byte, 1<<16), 0o600), os.WriteFile(path+".generation", []byte("x"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestCheckFails(t *testing.T) {
+	w := runWorld(t, strings.Replace(runConfig, "count: 25", "fail: check", 1)+"checkpoint: { path: damaged }\n")
+	damaged(t, "damaged")
 	if code := w.exec(t.Context(), "check", "-c", "c.yaml", "-o", "json"); code != exitFailure || strings.Contains(w.err.String(), "connector:") {
 		t.Errorf("exit %d, %s", code, &w.err)
 	}

@@ -25,11 +25,14 @@ const builtinName = "built-in configuration"
 
 // settings is a configuration that was validated: nothing in it changes any more.
 type settings struct {
-	name     string // of the file, for messages
-	file     fileConfig
-	sources  []configuredSource
-	lanes    []laneSettings
-	problems []strictyaml.Problem // warnings only
+	name string // of the file, for messages
+	file fileConfig
+	// httpConfigured says that the block http is in the file: whoever writes it
+	// wants the endpoint.
+	httpConfigured bool
+	sources        []configuredSource
+	lanes          []laneSettings
+	problems       []strictyaml.Problem // warnings only
 }
 
 type configuredSource struct {
@@ -166,6 +169,7 @@ func builtinProblems(problems []strictyaml.Problem) []strictyaml.Problem {
 func (a *app) decode(root *yaml.Node, x *strictyaml.Expander) (*settings, []strictyaml.Problem) {
 	d := &configDecoder{app: a, root: root, x: x, s: &settings{file: defaultConfig()}}
 	d.problems = strictyaml.Decode(root, "", &d.s.file, x)
+	d.s.httpConfigured = strictyaml.Has(root, "http")
 	d.general()
 	d.sources()
 	d.sinks()

@@ -141,6 +141,8 @@ pipeline:
   sweep_interval: 2s
 checkpoint:
   path: %[1]q
+http:
+  listen: ""
 log:
   format: json
 sinks:

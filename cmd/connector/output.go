@@ -44,6 +44,13 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// writeJSONLine writes v on one line, with <, > and & as they are.
+func writeJSONLine(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
 // writeTable writes rows in aligned columns, two spaces apart.
 func writeTable(w io.Writer, header []string, rows [][]string) error {
 	widths := columnWidths(header, rows)

@@ -57,8 +57,9 @@ func (l *statusLine) erase() {
 }
 
 // showProgress draws the state of a pipeline until ctx is done or the returned
-// function is called, which waits until the line is gone.
-func showProgress(ctx context.Context, line *statusLine, status func() pipeline.Status, now func() time.Time) (stop func()) {
+// function is called, which waits until the line is gone. Without once it is drawn
+// only while lanes catch up, and only if that takes long.
+func showProgress(ctx context.Context, line *statusLine, once bool, status func() pipeline.Status, now func() time.Time) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -66,7 +67,7 @@ func showProgress(ctx context.Context, line *statusLine, status func() pipeline.
 		defer line.draw("")
 		tick := time.NewTicker(500 * time.Millisecond)
 		defer tick.Stop()
-		var p progress
+		p := progress{once: once}
 		for {
 			select {
 			case <-ctx.Done():
@@ -79,15 +80,25 @@ func showProgress(ctx context.Context, line *statusLine, status func() pipeline.
 	return func() { cancel(); <-done }
 }
 
+// longCatchUp is how long lanes catch up before that is worth a line.
+const longCatchUp = 2 * time.Second
+
 // progress turns a row of states into words.
 type progress struct {
-	began   time.Time // when the first event was seen, not before
+	once   bool
+	behind time.Time // since when lanes catch up; zero: none does
+
+	began   time.Time // when the first event had been read, not before
 	before  uint64    // events delivered by then
 	reached time.Time // event time reached by then
 }
 
-// text describes st: events, rate, event time reached, time left.
+// text describes st: events, rate, event time reached, time left. It is empty if
+// there is nothing worth a line.
 func (p *progress) text(st pipeline.Status, now time.Time) string {
+	if !p.once && !p.long(st, now) {
+		return ""
+	}
 	var read, delivered uint64
 	var reached time.Time // the least advanced lane's
 	halted := 0
@@ -103,10 +114,13 @@ func (p *progress) text(st pipeline.Status, now time.Time) string {
 	}
 	// The years before the first event pass in seconds and say nothing about what
 	// is to come.
-	if p.began.IsZero() && read > 0 {
+	if p.began.IsZero() && read > 0 && !reached.IsZero() {
 		p.began, p.before, p.reached = now, delivered, reached
 	}
 	parts := []string{grouped(read) + " read", grouped(delivered) + " delivered"}
+	if read == 0 {
+		parts = []string{"no events yet"}
+	}
 	elapsed := now.Sub(p.began)
 	if s := elapsed.Seconds(); !p.began.IsZero() && s >= 1 {
 		parts = append(parts, grouped(uint64(float64(delivered-p.before)/s))+"/s")
@@ -116,8 +130,10 @@ func (p *progress) text(st pipeline.Status, now time.Time) string {
 		// Event time is not work, but it is all that is known in advance.
 		done, all := reached.Sub(p.reached), now.Sub(p.reached)
 		if !p.began.IsZero() && elapsed >= 5*time.Second && done > 0 && all > done {
-			left := time.Duration(float64(elapsed) * (float64(all)/float64(done) - 1))
-			parts = append(parts, "about "+left.Round(time.Second).String()+" left")
+			left := time.Duration(float64(elapsed) * (float64(all)/float64(done) - 1)).Round(time.Second)
+			if left > 0 {
+				parts = append(parts, "about "+left.String()+" left")
+			}
 		}
 	}
 	if halted > 0 {
@@ -129,6 +145,21 @@ func (p *progress) text(st pipeline.Status, now time.Time) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// long reports whether lanes have been catching up for long. When none does any
+// more, the next catch-up is counted from its own beginning.
+func (p *progress) long(st pipeline.Status, now time.Time) bool {
+	for _, l := range st.Lanes {
+		if l.State == "catching_up" {
+			if p.behind.IsZero() {
+				p.behind = now
+			}
+			return now.Sub(p.behind) >= longCatchUp
+		}
+	}
+	*p = progress{}
+	return false
 }
 
 // grouped returns n with a comma between groups of three digits.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	_ "modernc.org/sqlite" // the driver
@@ -20,11 +21,18 @@ import (
 
 func (a *app) queryCommand() *cobra.Command {
 	var db, file, output string
+	var live bool
+	var since time.Duration
 	cmd := &cobra.Command{
 		Use:   `query "SELECT …"`,
-		Short: "Runs SQL over the SQLite destination",
+		Short: "Runs SQL over the SQLite destination, or over the API",
 		Long: `query runs one reading SQL statement over the database that a sqlite sink
 writes, also while it is written. "-" reads the statement from standard input.
+
+With --live it fetches the events of the last --since from the API instead, of
+all sources of the configuration, into a database in memory with the same tables
+and views. Nothing is left on disk, and no running connector is disturbed, except
+that both count against the API's limits.
 
 Views: audit_logs (id, actor, effective_at, project, type, and one column per
 event type, named like it) and events (time, type, action, outcome, severity,
@@ -32,12 +40,27 @@ actor_email, actor_ip, target_type, target_id, project). Names with a dot need
 double quotes, text single ones.`,
 		Example: `  connector query "SELECT type, count(*) FROM audit_logs GROUP BY 1 ORDER BY 2 DESC"
   connector query "SELECT time, actor_email, actor_ip FROM events WHERE type = 'login.failed' ORDER BY time DESC LIMIT 20"
+  connector query --live --since 2h "SELECT time, type, actor_email FROM events ORDER BY time"
   connector query -o json 'SELECT id, "api_key.created" FROM audit_logs WHERE type = '\''api_key.created'\'''`,
 		Args: oneStatement,
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case live && db != "":
+				return errors.New("--live and --db: choose one")
+			case !live && cmd.Flags().Changed("since"):
+				return errors.New("--since is for --live; over a database, write a condition: WHERE time > …")
+			case since <= 0:
+				return fmt.Errorf("--since %s: want more than nothing", since)
+			}
+			return nil
+		},
 		RunE: a.verb(func(ctx context.Context, args []string) error {
 			text, err := a.statement(args[0])
 			if err != nil {
 				return err
+			}
+			if live {
+				return a.queryLive(ctx, file, since, text, output)
 			}
 			if db == "" {
 				if db, err = a.databasePath(file); err != nil {
@@ -48,6 +71,8 @@ double quotes, text single ones.`,
 		}),
 	}
 	cmd.Flags().StringVar(&db, "db", "", "database file (default: that of the first sqlite sink in the configuration)")
+	cmd.Flags().BoolVar(&live, "live", false, "fetch events from the API now")
+	cmd.Flags().DurationVar(&since, "since", 24*time.Hour, "with --live: how far back")
 	configFlag(cmd, &file)
 	outputFlag(cmd, &output, "table", "json", "csv")
 	return cmd
@@ -126,6 +151,11 @@ func (a *app) query(ctx context.Context, path, text, output string) error {
 		return fmt.Errorf("query: %w", err)
 	}
 	defer db.Close()
+	return a.printRows(ctx, db, text, output)
+}
+
+// printRows runs text over db and prints what it returns.
+func (a *app) printRows(ctx context.Context, db *sql.DB, text, output string) error {
 	rows, err := db.QueryContext(ctx, text)
 	if err != nil {
 		return fmt.Errorf("query: %w", explain(ctx, db, text, err))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +59,12 @@ func (a *app) export(ctx context.Context, s *settings, once bool) (err error) {
 	var opened closers
 	defer func() { err = errors.Join(err, opened.close()) }()
 
-	cfg, err := a.open(ctx, s, &opened, log)
+	endpoint, err := listenHTTP(s, once, log)
+	if err != nil {
+		return err
+	}
+	opened.add("http.listen", endpoint)
+	cfg, store, err := a.open(ctx, s, &opened, log)
 	if err != nil {
 		if once {
 			return &exitError{onceCode(err), err}
@@ -68,17 +72,22 @@ func (a *app) export(ctx context.Context, s *settings, once bool) (err error) {
 		return err
 	}
 	cfg.Once = once
+	metrics := newMetricRegistry()
+	cfg.Registerer = metrics
 	p, err := pipeline.New(cfg)
 	if err != nil {
 		return err
 	}
 	log.Info("started", "version", programVersion().Version, "config", s.name, "lanes", len(s.lanes), "once", once)
+	endpoint.serve(s, p.Status, metrics, log)
+	stopControl := serveControl(ctx, s.file.Checkpoint.Path, a.runningDesk(s, p, cfg, store, log), log)
 	stopProgress := func() {}
-	if once && terminal {
-		stopProgress = showProgress(ctx, line, p.Status, a.now)
+	if terminal {
+		stopProgress = showProgress(ctx, line, once, p.Status, a.now)
 	}
 	err = p.Run(ctx)
 	stopProgress()
+	stopControl()
 	a.logEnd(ctx, log, p.Status())
 	if err != nil && once {
 		return &exitError{onceCode(err), hinted(err, p.Status())}
@@ -135,7 +144,7 @@ func (c *closers) close() error {
 
 // open opens sources, checkpoint and sinks. What it opened is in opened, also if
 // it fails.
-func (a *app) open(ctx context.Context, s *settings, opened *closers, log *slog.Logger) (pipeline.Config, error) {
+func (a *app) open(ctx context.Context, s *settings, opened *closers, log *slog.Logger) (pipeline.Config, *checkpoint.File, error) {
 	p := s.file.Pipeline
 	cfg := pipeline.Config{
 		PollInterval: p.PollInterval, Recent: p.Recent, SweepInterval: p.SweepInterval,
@@ -147,7 +156,7 @@ func (a *app) open(ctx context.Context, s *settings, opened *closers, log *slog.
 		}
 		src, err := c.Open(ctx, sources.Env{Source: c.name, Logger: log, Now: a.now})
 		if err != nil {
-			return cfg, fmt.Errorf("open source %s: %w", c.name, err)
+			return cfg, nil, fmt.Errorf("open source %s: %w", c.name, err)
 		}
 		opened.add("source "+c.name, src)
 		cfg.Sources = append(cfg.Sources, pipeline.SourceConfig{Name: c.name, Source: src, Concurrency: c.Concurrency()})
@@ -155,11 +164,11 @@ func (a *app) open(ctx context.Context, s *settings, opened *closers, log *slog.
 	path := s.file.Checkpoint.Path
 	store, err := checkpoint.Open(path)
 	if err != nil {
-		return cfg, fmt.Errorf("open %w", err)
+		return cfg, nil, fmt.Errorf("open %w", err)
 	}
 	opened.add("checkpoint "+path, store)
-	cfg.Store = store
-	cfg.Quarantine = checkpoint.NewQuarantine(filepath.Join(filepath.Dir(path), "quarantine"))
+	quarantine := s.quarantine()
+	cfg.Store, cfg.Quarantine = checkpoint.WithQuarantine(store, quarantine), quarantine
 	for i := range cfg.Sources {
 		src := &cfg.Sources[i]
 		for _, l := range s.lanes {
@@ -168,12 +177,12 @@ func (a *app) open(ctx context.Context, s *settings, opened *closers, log *slog.
 			}
 			lane, err := a.openLane(ctx, l, opened, log)
 			if err != nil {
-				return cfg, err
+				return cfg, nil, err
 			}
 			src.Lanes = append(src.Lanes, lane)
 		}
 	}
-	return cfg, nil
+	return cfg, store, nil
 }
 
 // feeds reports whether source is in any lane.

@@ -190,9 +190,13 @@ func TestProgress(t *testing.T) {
 	began := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) *time.Time { x := began.Add(d); return &x }
 	lanes := func(l ...pipeline.LaneStatus) pipeline.Status { return pipeline.Status{Lanes: l} }
-	var p progress
+	p := progress{once: true}
 	empty := pipeline.LaneStatus{State: "catching_up", Reached: at(-2000 * time.Hour)}
-	if got, want := p.text(lanes(empty), began.Add(-time.Minute)), "0 read, 0 delivered, at 2026-08-30 16:00"; got != want {
+	if got, want := p.text(lanes(empty), began.Add(-time.Minute)), "no events yet, at 2026-08-30 16:00"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	resumed := pipeline.LaneStatus{Read: 200, State: "in_doubt"}
+	if got, want := p.text(lanes(resumed), began.Add(-10*time.Second)), "200 read, 0 delivered"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	first := pipeline.LaneStatus{Read: 1500, Delivered: 1000, State: "catching_up", Reached: at(-100 * time.Hour)}
@@ -206,6 +210,23 @@ func TestProgress(t *testing.T) {
 	want := "1,234,567 read, 1,001,000 delivered, 100,000/s, at 2026-11-19 22:00, about 10s left, 1 of 2 lanes halted, source b failing"
 	if got := p.text(st, began.Add(10*time.Second)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestProgressOfALongRunIsShownWhileLanesAreBehind(t *testing.T) {
+	began := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	reached := began.Add(-time.Hour)
+	behind := pipeline.Status{Lanes: []pipeline.LaneStatus{{State: "following"}, {State: "catching_up", Read: 10, Reached: &reached}}}
+	following := pipeline.Status{Lanes: []pipeline.LaneStatus{{State: "following"}, {State: "following", Read: 10}}}
+	var p progress
+	for i, step := range []struct {
+		at    time.Duration
+		st    pipeline.Status
+		shown bool
+	}{{0, behind, false}, {time.Second, behind, false}, {3 * time.Second, behind, true}, {4 * time.Second, following, false}, {5 * time.Second, behind, false}, {8 * time.Second, behind, true}} {
+		if got := p.text(step.st, began.Add(step.at)); (got != "") != step.shown {
+			t.Errorf("step %d: %q, shown %v", i, got, step.shown)
+		}
 	}
 }
 

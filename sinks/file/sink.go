@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"auditlog-connector/pipeline"
 	"auditlog-connector/sinks"
@@ -50,7 +51,7 @@ func (s *sink) sidePath() string { return s.path + ".lane.json" }
 
 // Claim implements [pipeline.Claimer].
 func (s *sink) Claim(ctx context.Context, cp pipeline.Checkpoint, takeover bool) error {
-	return s.do(ctx, "claim lane "+s.lane, func() error {
+	return s.do(ctx, func() error {
 		old := s.side
 		if old != nil && old.Lane != s.lane && !takeover {
 			return fmt.Errorf("%w: %s belongs to lane %s", pipeline.ErrForeignEpoch, s.sidePath(), old.Lane)
@@ -64,6 +65,10 @@ func (s *sink) Claim(ctx context.Context, cp pipeline.Checkpoint, takeover bool)
 				return err
 			} else if size > 0 && !takeover {
 				return foreign(s.path)
+			}
+			if cp.HasDelivered() {
+				s.log.Warn("there is no side record of this lane, which has delivered before: were its files deleted, or path changed? Earlier events are not in them",
+					"lane", s.lane, "path", s.path, "hint", "to deliver them again: connector checkpoint reset --lane "+s.lane+" --start earliest")
 			}
 			old = &side{Version: sideVersion}
 		}
@@ -81,7 +86,7 @@ func (s *sink) Claim(ctx context.Context, cp pipeline.Checkpoint, takeover bool)
 
 // Deliver implements [pipeline.Sink].
 func (s *sink) Deliver(ctx context.Context, b pipeline.Batch) error {
-	return s.do(ctx, "deliver "+b.ID.String(), func() (err error) {
+	return s.do(ctx, func() (err error) {
 		path, err := s.file(b.Manifest)
 		if err != nil {
 			return err
@@ -141,7 +146,7 @@ func (s *sink) write(ctx context.Context, f *os.File, offset int64, b pipeline.B
 // Resolve implements [pipeline.Sink].
 func (s *sink) Resolve(ctx context.Context, m pipeline.Manifest) (pipeline.Outcome, error) {
 	out := pipeline.OutcomeUnknown
-	err := s.do(ctx, "resolve "+m.ID.String(), func() (err error) {
+	err := s.do(ctx, func() (err error) {
 		if _, err := s.file(m); err != nil {
 			return err
 		}
@@ -162,8 +167,9 @@ func (s *sink) Close() error {
 }
 
 // do runs f with the lock held and the side record read. After an error the record
-// is read again, whatever state the disk was left in.
-func (s *sink) do(ctx context.Context, what string, f func() error) error {
+// is read again, whatever state the disk was left in. Errors name the file; the
+// pipeline adds the lane and the batch.
+func (s *sink) do(ctx context.Context, f func() error) error {
 	err := ctx.Err()
 	if err == nil {
 		err = s.ready()
@@ -173,9 +179,11 @@ func (s *sink) do(ctx context.Context, what string, f func() error) error {
 	}
 	if err != nil {
 		s.read = false
-		return fmt.Errorf("%s: %w", what, err)
+		if !strings.Contains(err.Error(), s.path) {
+			err = fmt.Errorf("%s: %w", s.path, err)
+		}
 	}
-	return nil
+	return err
 }
 
 func (s *sink) ready() (err error) {

@@ -26,14 +26,14 @@ func (s *stream) Place(pipeline.Manifest) string { return standardOutput }
 // Deliver implements [pipeline.Sink]. It blocks while the reader does.
 func (s *stream) Deliver(ctx context.Context, b pipeline.Batch) error {
 	if err := s.reach(b.Manifest); err != nil {
-		return fmt.Errorf("deliver %s: %w", b.ID, err)
+		return err
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("deliver %s: %w", b.ID, err)
+		return err
 	}
 	s.buf = lines(s.buf[:0], s.line, b.Records)
 	if _, err := s.out.Write(s.buf); err != nil {
-		return fmt.Errorf("deliver %s: write to standard output: %w", b.ID, err)
+		return fmt.Errorf("write to standard output: %w", err)
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func (s *stream) Deliver(ctx context.Context, b pipeline.Batch) error {
 // Resolve implements [pipeline.Sink].
 func (s *stream) Resolve(_ context.Context, m pipeline.Manifest) (pipeline.Outcome, error) {
 	if err := s.reach(m); err != nil {
-		return pipeline.OutcomeUnknown, fmt.Errorf("resolve %s: %w", m.ID, err)
+		return pipeline.OutcomeUnknown, err
 	}
 	return pipeline.OutcomeUnknown, nil
 }

@@ -19,7 +19,7 @@ func (s *sink) Check(ctx context.Context) []pipeline.Finding {
 		}
 		return []pipeline.Finding{finding}
 	}
-	err := s.in(ctx, s.path, "check", func(ctx context.Context, d *database) error {
+	err := s.in(ctx, s.path, func(ctx context.Context, d *database) error {
 		_, err := d.lane(ctx, s.lane)
 		return err
 	})

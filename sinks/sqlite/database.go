@@ -43,7 +43,13 @@ func openDatabase(ctx context.Context, path string, create bool) (*database, err
 		return nil, err
 	}
 	dsn := url.URL{Scheme: "file", Path: filepath.ToSlash(absolute(path))}
-	connector, err := sqlite.NewConnector(dsn.String())
+	return dial(ctx, path, dsn.String())
+}
+
+// dial opens the database that dsn names, and makes its tables if it is empty.
+// Path is what it is called in errors.
+func dial(ctx context.Context, path, dsn string) (*database, error) {
+	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}

@@ -20,6 +20,8 @@ type sink struct {
 	log  *slog.Logger
 	open map[string]*database // by place: the configured path, and where a batch in doubt belongs
 
+	connect func(ctx context.Context, place string) (*database, error)
+
 	step func(name string) error // tests stop a delivery here; nil otherwise
 }
 
@@ -31,7 +33,11 @@ var (
 )
 
 func newSink(path string, env sinks.Env) *sink {
-	return &sink{path: path, lane: env.Lane, log: env.Logger, open: make(map[string]*database)}
+	s := &sink{path: path, lane: env.Lane, log: env.Logger, open: make(map[string]*database)}
+	s.connect = func(ctx context.Context, place string) (*database, error) {
+		return openDatabase(ctx, place, place == path)
+	}
+	return s
 }
 
 // Place implements [pipeline.Placer]: the path of the database. If the
@@ -40,11 +46,15 @@ func (s *sink) Place(pipeline.Manifest) string { return s.path }
 
 // Claim implements [pipeline.Claimer].
 func (s *sink) Claim(ctx context.Context, cp pipeline.Checkpoint, takeover bool) error {
-	return s.in(ctx, s.path, "claim lane "+s.lane, func(ctx context.Context, d *database) error {
+	return s.in(ctx, s.path, func(ctx context.Context, d *database) error {
 		return d.transaction(ctx, func(ctx context.Context) error {
 			found, err := d.lane(ctx, s.lane)
 			if err != nil {
 				return err
+			}
+			if found == nil && cp.HasDelivered() {
+				s.log.Warn("the database does not know this lane, which has delivered before: was it deleted, or path changed? Earlier events are not in it",
+					"lane", s.lane, "path", s.path, "hint", "to deliver them again: connector checkpoint reset --lane "+s.lane+" --start earliest")
 			}
 			marker, write, err := found.marker().Claim(cp, takeover)
 			if err != nil {
@@ -67,7 +77,7 @@ func (s *sink) Claim(ctx context.Context, cp pipeline.Checkpoint, takeover bool)
 // Deliver implements [pipeline.Sink].
 func (s *sink) Deliver(ctx context.Context, b pipeline.Batch) error {
 	var skipped int64
-	err := s.in(ctx, b.Place, "deliver "+b.ID.String(), func(ctx context.Context, d *database) error {
+	err := s.in(ctx, b.Place, func(ctx context.Context, d *database) error {
 		if err := s.reach("begin"); err != nil {
 			return err
 		}
@@ -126,7 +136,7 @@ func (s *sink) write(ctx context.Context, d *database, b pipeline.Batch) (skippe
 // Resolve implements [pipeline.Sink].
 func (s *sink) Resolve(ctx context.Context, m pipeline.Manifest) (pipeline.Outcome, error) {
 	out := pipeline.OutcomeUnknown
-	err := s.in(ctx, m.Place, "resolve "+m.ID.String(), func(ctx context.Context, d *database) error {
+	err := s.in(ctx, m.Place, func(ctx context.Context, d *database) error {
 		row, err := d.lane(ctx, s.lane)
 		if err != nil {
 			return err
@@ -149,19 +159,19 @@ func (s *sink) Close() error {
 
 // in runs f on the database at place, which is opened if need be. After an error
 // that is not a judgement the connection is given up, and with it whatever state
-// it was left in.
-func (s *sink) in(ctx context.Context, place, what string, f func(context.Context, *database) error) error {
+// it was left in. Errors name the file; the pipeline adds the lane and the batch.
+func (s *sink) in(ctx context.Context, place string, f func(context.Context, *database) error) error {
 	if place == "" {
 		place = s.path
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return err
 	}
 	d := s.open[place]
 	if d == nil {
 		var err error
-		if d, err = openDatabase(ctx, place, place == s.path); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
+		if d, err = s.connect(ctx, place); err != nil {
+			return err
 		}
 		s.open[place] = d
 	}
@@ -173,7 +183,7 @@ func (s *sink) in(ctx context.Context, place, what string, f func(context.Contex
 		delete(s.open, place)
 		_ = d.close() // what matters is err
 	}
-	return fmt.Errorf("%s: %w", what, d.explain(err))
+	return d.explain(err)
 }
 
 func (s *sink) reach(step string) error {
