@@ -103,7 +103,7 @@ var delivering = []Mutant{
 	{
 		Name: "ready with a halted lane", Tier: TierEngine, Run: "./pipeline ^TestHaltedLane$", File: "pipeline/pipeline.go",
 		Why:  "nobody is told that a lane needs an operator",
-		Edit: Edit{"l.view.recovered && !l.view.halted", "l.view.recovered"},
+		Edit: Edit{"st.State == stateHalted || !st.Recovered", "!st.Recovered"},
 	},
 	{
 		Name: "once hides a halted lane", Tier: TierEngine, Run: "./pipeline ^TestHaltedLane$", File: "pipeline/chain.go",
