@@ -73,11 +73,10 @@ type task struct {
 	cancel context.CancelFunc
 	done   chan struct{} // nil: not begun, and not cut to length
 
-	raws    []Raw          // ascending, of all streams
-	records []Record       // instead of raws, if the walk converts
-	counts  map[string]int // entries by stream
-	asOf    map[string]time.Time
-	errs    map[string]error
+	raws   []Raw          // ascending, of all streams
+	counts map[string]int // entries by stream
+	asOf   map[string]time.Time
+	errs   map[string]error
 }
 
 // step reads on. After the step that is last there is no other. It returns an error
@@ -217,9 +216,6 @@ func (w *walk) run(ctx context.Context, t *task, streams []string) {
 		// Stable: of two streams that have an entry, the first one's body comes first.
 		slices.SortStableFunc(t.raws, func(a, b Raw) int { return a.Compare(b.Position) })
 	}
-	if w.convert != nil {
-		t.records, t.raws = w.convert(t.raws), nil
-	}
 }
 
 // leaveOut drops what other streams have from before this one joined: that was
@@ -284,8 +280,11 @@ func (w *walk) collect(t *task) step {
 	if len(active) == 0 {
 		st.last = true
 	}
-	st.raws = finish(t.raws, asOf, func(r *Raw) *Raw { return r })
-	st.records = finish(t.records, asOf, func(r *Record) *Raw { return &r.Raw })
+	st.raws = finish(t.raws, asOf)
+	if w.convert != nil {
+		// Not while reading ahead: a record takes several times the room of its entry.
+		st.records, st.raws = w.convert(st.raws), nil
+	}
 	w.adapt(t.span, densest)
 	w.reader.log.Debug("span read", "span", t.span.String(), "entries", densest, "next", w.length)
 	return st
@@ -293,18 +292,17 @@ func (w *walk) collect(t *task) step {
 
 // finish sets what a walk's entries may claim. A stream without a claim has left the
 // walk while the span was being read ahead: its entries are dropped.
-func finish[T any](entries []T, asOf map[string]time.Time, raw func(*T) *Raw) []T {
+func finish(raws []Raw, asOf map[string]time.Time) []Raw {
 	gone := false
-	for i := range entries {
-		r := raw(&entries[i])
-		at, ok := asOf[r.Stream]
-		r.AsOf, gone = at, gone || !ok
+	for i := range raws {
+		at, ok := asOf[raws[i].Stream]
+		raws[i].AsOf, gone = at, gone || !ok
 	}
 	if !gone {
-		return entries
+		return raws
 	}
-	return slices.DeleteFunc(entries, func(e T) bool {
-		_, ok := asOf[raw(&e).Stream]
+	return slices.DeleteFunc(raws, func(r Raw) bool {
+		_, ok := asOf[r.Stream]
 		return !ok
 	})
 }

@@ -46,10 +46,10 @@ func (m measured) String() string {
 		float64(m.events)/max(m.cpu.Seconds(), 1e-9), m.rss/1024, m.pages, 100*float64(m.events)/float64(max(m.served, 1)))
 }
 
-// simulate starts a simulator that serves everything from the start.
-func simulate(t *testing.T) (*openaisim.Server, string) {
+// simulate starts a simulator, in this process.
+func simulate(t *testing.T, c openaisim.Config) (*openaisim.Server, string) {
 	t.Helper()
-	sim, err := openaisim.New(openaisim.Config{Seed: 1, Events: *events, Both: -1, Latency: *latency})
+	sim, err := openaisim.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestBackfill(t *testing.T) {
 	if !*run {
 		t.Skip("a measurement: make bench")
 	}
-	sim, base := simulate(t)
+	sim, base := simulate(t, openaisim.Config{Seed: 1, Events: *events, Both: -1, Latency: *latency})
 	t.Logf("%s/%s, %d CPUs, %s; %d events, %s before each page, concurrency %d", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(),
 		*events, *latency, *concurrency)
 	ours := connector(t, sim, base)
@@ -77,14 +77,21 @@ func TestBackfill(t *testing.T) {
 	t.Logf("the connector is %.1f times as fast", float64(plain.wall)/float64(ours.wall))
 }
 
+// build builds the binary.
+func build(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "connector")
+	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/connector").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return bin
+}
+
 // connector runs the real binary once and returns what it took.
 func connector(t *testing.T, sim *openaisim.Server, base string) measured {
 	t.Helper()
 	dir := t.TempDir()
-	bin := filepath.Join(dir, "connector")
-	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/connector").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	bin := build(t)
 	sink := "type: sqlite\n    config: { path: " + filepath.Join(dir, "out.db") + " }"
 	switch *sinkType {
 	case "file":
