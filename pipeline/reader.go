@@ -22,7 +22,7 @@ type spanLimits struct {
 	first time.Duration
 }
 
-var defaultLimits = spanLimits{target: 600, dense: 2000, first: 24 * time.Hour}
+var defaultLimits = spanLimits{target: 600, dense: 1200, first: 24 * time.Hour}
 
 const (
 	// spanPages is the most pages of one read; a second is read whole below it.

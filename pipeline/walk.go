@@ -30,14 +30,15 @@ type walk struct {
 	streams []string // in order of precedence; those that fail are left out
 	bounds  map[string]bound
 	length  time.Duration // of the next span
-	width   int           // spans read at the same time; at most 1: in the caller's goroutine
+	width   int           // spans read at the same time; 1: in the caller's goroutine
 	options readOptions
 	convert func([]Raw) []Record // nil: steps hold the entries as they were read
 
 	asOf   map[string]time.Time
-	tasks  []*task // what is still to be read, in order; the first ones are begun
-	opened bool    // the first span was read
-	empty  bool    // the last span held nothing
+	ended  chan struct{} // holds a token when a task has ended since the last look
+	tasks  []*task       // what is still to be read, in order; the first ones are begun
+	opened bool          // the first span was read
+	empty  bool          // the last span held nothing
 }
 
 // step is what a walk brings at once.
@@ -52,7 +53,7 @@ type step struct {
 
 // newWalk plans a walk of the streams in bounds. Streams gives their precedence.
 func newWalk(r *reader, streams []string, bounds map[string]bound, width int) *walk {
-	w := &walk{reader: r, bounds: bounds, length: r.limits.first, width: width, asOf: make(map[string]time.Time)}
+	w := &walk{reader: r, bounds: bounds, length: r.limits.first, width: width, asOf: make(map[string]time.Time), ended: make(chan struct{}, 1)}
 	var from time.Time
 	for _, s := range streams {
 		if b, ok := bounds[s]; ok {
@@ -88,6 +89,8 @@ func (w *walk) step(ctx context.Context) (step, error) {
 		t := w.tasks[0]
 		select {
 		case <-t.done:
+		case <-w.ended: // another one may be begun
+			continue
 		case <-ctx.Done():
 			return step{}, ctx.Err()
 		}
@@ -118,33 +121,33 @@ func (w *walk) close() {
 	}
 }
 
-// ahead is how many spans may be read now. Until the first one is in, nothing else
-// is: the walk claims the time of its first request.
-func (w *walk) ahead() int {
-	if !w.opened {
-		return 1
-	}
-	return max(w.width, 1)
-}
-
-// start has the first spans read, as many as may be. What is not yet cut into spans
-// is a task that is not planned; spans are cut off its beginning.
+// start has spans read, in order, as many at the same time as may be. A span that
+// takes long does not hold the others up: as much as waits for it may wait. What is
+// not yet cut into spans is a task that is not planned; spans are cut off its
+// beginning.
 func (w *walk) start(ctx context.Context) {
-	started := 0
+	running, waiting := 0, 0
 	for _, t := range w.tasks {
-		if t.done != nil {
-			started++
+		switch {
+		case t.done == nil:
+		case t.finished():
+			waiting += len(t.raws)
+		default:
+			running++
 		}
 	}
-	for i := 0; i < w.ahead() && i < len(w.tasks); i++ {
+	for i := 0; i < len(w.tasks); i++ {
 		t := w.tasks[i]
 		if t.done != nil {
 			continue
 		}
-		if i > 0 && started >= 2*w.ahead() {
-			return // spans further on were begun before an earlier one was cut again
+		// Until the first span is in, nothing else is read: the walk claims the
+		// time of its first request.
+		far := i >= w.width && waiting >= 2*w.width*w.reader.limits.target
+		if i > 0 && (!w.opened || running >= w.width || far) {
+			return
 		}
-		started++
+		running++
 		w.cut(i)
 		t.done = make(chan struct{})
 		var tctx context.Context
@@ -152,9 +155,19 @@ func (w *walk) start(ctx context.Context) {
 		streams := slices.Clone(w.streams)
 		if w.width <= 1 {
 			w.run(tctx, t, streams)
-		} else {
-			go w.run(tctx, t, streams)
+			return
 		}
+		go w.run(tctx, t, streams)
+	}
+}
+
+// finished reports whether a task that was begun has ended.
+func (t *task) finished() bool {
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -185,8 +198,14 @@ func (w *walk) again(length time.Duration) {
 
 // run reads t's span of every stream.
 func (w *walk) run(ctx context.Context, t *task, streams []string) {
-	defer close(t.done)
-	defer t.cancel()
+	defer func() {
+		t.cancel()
+		close(t.done)
+		select {
+		case w.ended <- struct{}{}:
+		default:
+		}
+	}()
 	t.counts, t.asOf, t.errs = make(map[string]int), make(map[string]time.Time), make(map[string]error)
 	for _, s := range streams {
 		b := w.bounds[s]

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,6 +30,13 @@ func TestUsageErrors(t *testing.T) {
 		"simulate --events -1":    "events -1",
 		"run --config":            "flag needs an argument",
 		"query --log-level x sql": "--log-level",
+
+		"checkpoint resolve --as absent":            `required flag(s) "lane" not set`,
+		"checkpoint resolve --lane a/b --as maybe":  "want committed or absent",
+		"checkpoint reset --lane a/b":               "--start",
+		"checkpoint reset --lane a/b --start later": "want earliest, now, or a time",
+		"checkpoint shwo":                           `unknown command "shwo" for "connector checkpoint"`,
+		"quarantine retry":                          "name batches, or a lane",
 	} {
 		t.Run(line, func(t *testing.T) {
 			w := newWorld(t)
@@ -42,13 +50,21 @@ func TestUsageErrors(t *testing.T) {
 func TestEveryVerbHasHelpWithAnExample(t *testing.T) {
 	w := newWorld(t)
 	var verbs []string
-	for _, c := range w.command().Commands() {
-		verbs = append(verbs, c.Name())
+	var add func(prefix string, c *cobra.Command)
+	add = func(prefix string, c *cobra.Command) {
+		for _, c := range c.Commands() {
+			if c.Name() == "completion" || c.Name() == "help" {
+				continue // cobra's own
+			}
+			verbs = append(verbs, prefix+c.Name())
+			add(prefix+c.Name()+" ", c)
+		}
+	}
+	add("", w.command())
+	if !slices.Contains(verbs, "checkpoint reset") {
+		t.Errorf("verbs: %v", verbs)
 	}
 	for _, verb := range append(verbs, "") {
-		if verb == "completion" || verb == "help" {
-			continue // cobra's own
-		}
 		args := append(strings.Fields(verb), "--help")
 		if code := w.exec(t.Context(), args...); code != exitOK || !strings.Contains(w.out.String(), "Examples:\n  ") {
 			t.Errorf("%v: exit %d, %s%s", args, code, &w.out, &w.err)
