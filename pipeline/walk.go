@@ -73,6 +73,7 @@ type task struct {
 	last   bool // the walk ends with it: it has no upper bound
 	cancel context.CancelFunc
 	done   chan struct{} // nil: not begun, and not cut to length
+	length time.Duration // of the spans to cut it into; zero: as the walk goes
 
 	raws   []Raw          // ascending, of all streams
 	counts map[string]int // entries by stream
@@ -97,9 +98,8 @@ func (w *walk) step(ctx context.Context) (step, error) {
 		if ctx.Err() != nil {
 			return step{}, ctx.Err()
 		}
-		if d := t.dense(w.streams); d != nil {
-			w.again(d.length)
-			continue
+		if t.dense(w.streams) != nil {
+			continue // it is cut again
 		}
 		w.tasks = w.tasks[1:]
 		w.opened = true
@@ -127,13 +127,17 @@ func (w *walk) close() {
 // beginning.
 func (w *walk) start(ctx context.Context) {
 	running, waiting := 0, 0
-	for _, t := range w.tasks {
+	for i, t := range w.tasks {
 		switch {
 		case t.done == nil:
-		case t.finished():
-			waiting += len(t.raws)
-		default:
+		case !t.finished():
 			running++
+		default:
+			waiting += len(t.raws)
+			if d := t.dense(w.streams); d != nil {
+				w.reader.log.Debug("span is too dense", "span", t.span.String(), "next", d.length)
+				w.tasks[i] = &task{span: t.span, last: t.last, length: d.length}
+			}
 		}
 	}
 	for i := 0; i < len(w.tasks); i++ {
@@ -177,23 +181,19 @@ const longestSpan = 100 * 365 * 24 * time.Hour
 // cut makes task i as long as a span should be, and leaves the rest behind it.
 func (w *walk) cut(i int) {
 	t := w.tasks[i]
-	if w.empty {
-		w.length = min(2*w.length, longestSpan) // through silence in ever larger steps
+	length := t.length
+	if length == 0 {
+		if w.empty {
+			w.length = min(2*w.length, longestSpan) // through silence in ever larger steps
+		}
+		length = w.length
 	}
-	end := t.from.Add(w.length)
+	end := t.from.Add(length)
 	if t.last && !end.Before(w.reader.now()) || !t.last && !end.Before(t.to) {
 		return
 	}
-	w.tasks = slices.Insert(w.tasks, i+1, &task{span: span{from: end, to: t.to}, last: t.last})
+	w.tasks = slices.Insert(w.tasks, i+1, &task{span: span{from: end, to: t.to}, last: t.last, length: t.length})
 	t.to, t.last = end, false
-}
-
-// again puts the first task back to be cut into shorter spans.
-func (w *walk) again(length time.Duration) {
-	t := w.tasks[0]
-	w.reader.log.Debug("span is too dense", "span", t.span.String(), "next", length)
-	w.tasks[0] = &task{span: t.span, last: t.last}
-	w.length, w.empty = length, false
 }
 
 // run reads t's span of every stream.
