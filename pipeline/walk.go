@@ -79,6 +79,7 @@ type task struct {
 	counts map[string]int // entries by stream
 	asOf   map[string]time.Time
 	errs   map[string]error
+	dense  time.Duration // the length that its spans should have; zero: it was read
 }
 
 // step reads on. After the step that is last there is no other. It returns an error
@@ -88,17 +89,19 @@ func (w *walk) step(ctx context.Context) (step, error) {
 	for {
 		w.start(ctx)
 		t := w.tasks[0]
-		select {
-		case <-t.done:
-		case <-w.ended: // another one may be begun
-			continue
-		case <-ctx.Done():
-			return step{}, ctx.Err()
+		if !t.finished() {
+			select {
+			case <-t.done:
+			case <-w.ended: // another one may be begun
+				continue
+			case <-ctx.Done():
+				return step{}, ctx.Err()
+			}
 		}
 		if ctx.Err() != nil {
 			return step{}, ctx.Err()
 		}
-		if t.dense(w.streams) != nil {
+		if t.dense > 0 {
 			continue // it is cut again
 		}
 		w.tasks = w.tasks[1:]
@@ -134,9 +137,9 @@ func (w *walk) start(ctx context.Context) {
 			running++
 		default:
 			waiting += len(t.raws)
-			if d := t.dense(w.streams); d != nil {
-				w.reader.log.Debug("span is too dense", "span", t.span.String(), "next", d.length)
-				w.tasks[i] = &task{span: t.span, last: t.last, length: d.length}
+			if t.dense > 0 {
+				w.reader.log.Debug("span is too dense", "span", t.span.String(), "next", t.dense)
+				w.tasks[i] = &task{span: t.span, last: t.last, length: t.dense}
 			}
 		}
 	}
@@ -224,7 +227,10 @@ func (w *walk) run(ctx context.Context, t *task, streams []string) {
 			t.errs[s] = err
 			var dense *denseError
 			if errors.As(err, &dense) {
-				return // the span is read again in pieces
+				// The other streams are not read: the span is, in pieces, even if
+				// this stream leaves the walk meanwhile.
+				t.dense = dense.length
+				return
 			}
 			continue
 		}
@@ -257,18 +263,6 @@ func (w *walk) leaveOut(ctx context.Context, b bound, s span, raws []Raw) ([]Raw
 		}
 	}
 	return slices.DeleteFunc(raws, func(r Raw) bool { return there[r.ID] }), nil
-}
-
-// dense returns the shortest span that the streams ask for, or nil.
-func (t *task) dense(streams []string) *denseError {
-	var shortest *denseError
-	for _, s := range streams {
-		var d *denseError
-		if errors.As(t.errs[s], &d) && (shortest == nil || d.length < shortest.length) {
-			shortest = d
-		}
-	}
-	return shortest
 }
 
 // collect turns a finished task into a step.

@@ -47,6 +47,9 @@ type Definition[C any] struct {
 	// Concurrency returns how many spans one walk may read at the same time. Nil: 1.
 	Concurrency func(c *C) int
 
+	// Rate returns how many entries a second may be read at most. Nil: not known.
+	Rate func(c *C) float64
+
 	// Open makes the source; the caller closes it. It does no network I/O: the
 	// API is first contacted by Streams or Page.
 	Open func(ctx context.Context, c *C, env Env) (pipeline.Source, error)
@@ -85,6 +88,10 @@ type Configured interface {
 	// least 1.
 	Concurrency() int
 
+	// Rate returns how many entries a second may be read at most, 0 if that is not
+	// known.
+	Rate() float64
+
 	// Open makes the source; the caller closes it. It does no network I/O.
 	Open(ctx context.Context, env Env) (pipeline.Source, error)
 }
@@ -99,6 +106,13 @@ func (c *configured[C]) Concurrency() int {
 		return 1
 	}
 	return max(c.def.Concurrency(c.config), 1)
+}
+
+func (c *configured[C]) Rate() float64 {
+	if c.def.Rate == nil {
+		return 0
+	}
+	return c.def.Rate(c.config)
 }
 
 func (c *configured[C]) Open(ctx context.Context, env Env) (pipeline.Source, error) {

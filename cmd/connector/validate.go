@@ -52,7 +52,7 @@ under which that holds. Warnings leave the exit code at 0; errors make it 2.`,
 		Example: `  connector validate --config connector.yaml
   connector validate --config connector.yaml -o json | jq '.lanes[].guarantee'`,
 		Args: cobra.NoArgs,
-		RunE: a.verb(func(context.Context, []string) error {
+		RunE: a.verb(func(ctx context.Context, _ []string) error {
 			s, err := a.load(file, false)
 			var ce *configError
 			if err != nil && (output != "json" || !errors.As(err, &ce)) {
@@ -63,6 +63,7 @@ under which that holds. Warnings leave the exit code at 0; errors make it 2.`,
 			}
 			if err == nil {
 				s.problems = append(s.problems, forgottenLanes(s)...)
+				s.problems = append(s.problems, a.crowdedSources(ctx, s)...)
 			}
 			if output == "json" {
 				return errors.Join(writeJSON(a.stdout, describe(s, err == nil)), reported(err))

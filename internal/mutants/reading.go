@@ -76,7 +76,12 @@ var reading = []Mutant{
 	{
 		Name: "spans read ahead before the first is in", Tier: TierUnit, Run: "./pipeline ^TestWalkReadsAhead$", File: "pipeline/walk.go",
 		Why:  "the walk claims a time after some of its spans were read",
-		Edit: Edit{"\tif !w.opened {\n\t\treturn 1\n\t}\n", ""},
+		Edit: Edit{"(!w.opened || running >= w.width || far)", "(running >= w.width || far)"},
+	},
+	{
+		Name: "dense stream ends the others' span", Tier: TierWorld, File: "pipeline/walk.go",
+		Why:  "a span that one stream finds too dense counts as read in the others",
+		Edit: Edit{"\t\t\t\tt.dense = dense.length\n", ""},
 	},
 	{
 		Name: "fan-out waits for a full lane", Tier: TierEngine, Run: "./pipeline ^TestSinkThatHangsForADayDelaysNobody$", File: "pipeline/fanout.go",

@@ -22,6 +22,7 @@ var Type = sources.Define(sources.Definition[Config]{
 	Defaults:    defaults,
 	Validate:    validate,
 	Concurrency: func(c *Config) int { return c.Concurrency },
+	Rate:        func(c *Config) float64 { return c.RequestsPerSecond * maxLimit },
 	Open:        func(_ context.Context, c *Config, env sources.Env) (pipeline.Source, error) { return open(c, env) },
 })
 
