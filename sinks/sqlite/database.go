@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -19,6 +21,7 @@ import (
 // transaction at a time.
 type database struct {
 	path string
+	info os.FileInfo // of the file that was opened; nil: it is in memory
 	pool *sql.DB
 	conn *sql.Conn
 	rows *inserter
@@ -43,7 +46,31 @@ func openDatabase(ctx context.Context, path string, create bool) (*database, err
 		return nil, err
 	}
 	dsn := url.URL{Scheme: "file", Path: filepath.ToSlash(absolute(path))}
-	return dial(ctx, path, dsn.String())
+	d, err := dial(ctx, path, dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	if d.info, err = os.Stat(path); err != nil {
+		d.close()
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return d, nil
+}
+
+// there fails if the file that is open is not the one at its path any more: SQLite
+// would go on writing to it, and all of it would be gone when the process ends.
+func (d *database) there() error {
+	if d.info == nil {
+		return nil
+	}
+	now, err := os.Stat(d.path)
+	switch {
+	case err == nil && os.SameFile(d.info, now):
+		return nil
+	case err == nil || errors.Is(err, fs.ErrNotExist):
+		return pipeline.Permanent(fmt.Errorf("%s was removed or replaced while it was written; what is delivered now would be lost", d.path))
+	}
+	return err
 }
 
 // dial opens the database that dsn names, and makes its tables if it is empty.

@@ -78,6 +78,9 @@ func (s *sink) Claim(ctx context.Context, cp pipeline.Checkpoint, takeover bool)
 func (s *sink) Deliver(ctx context.Context, b pipeline.Batch) error {
 	var skipped int64
 	err := s.in(ctx, b.Place, func(ctx context.Context, d *database) error {
+		if err := d.there(); err != nil {
+			return err
+		}
 		if err := s.reach("begin"); err != nil {
 			return err
 		}
@@ -91,7 +94,10 @@ func (s *sink) Deliver(ctx context.Context, b pipeline.Batch) error {
 		if err != nil {
 			return err
 		}
-		return s.reach("committed")
+		if err := s.reach("committed"); err != nil {
+			return err
+		}
+		return d.there()
 	})
 	if err == nil && skipped > 0 {
 		s.log.Warn("events were there before the lane was taken over", "lane", s.lane, "batch", b.ID.String(), "events", skipped)
