@@ -156,14 +156,15 @@ func (l *lane) run(soft, hard context.Context) error {
 func (l *lane) loop(walks, soft, hard context.Context) error {
 	for {
 		known, changed := l.chain.streams.known()
-		if soft.Err() == nil {
+		stopping := soft.Err() != nil // asked once a round: wait has to know what was decided on it
+		if !stopping {
 			l.begin(walks, known)
 		}
-		l.dispatch(hard, soft.Err() != nil)
-		if !l.busy && (soft.Err() != nil || l.finished(known)) {
+		l.dispatch(hard, stopping)
+		if !l.busy && (stopping || l.finished(known)) {
 			return l.refusal()
 		}
-		if err := l.wait(soft, changed, known); err != nil {
+		if err := l.wait(soft, stopping, changed, known); err != nil {
 			return err
 		}
 	}
@@ -178,14 +179,14 @@ func (l *lane) refusal() error {
 }
 
 // wait blocks until something happens and takes it in.
-func (l *lane) wait(soft context.Context, changed <-chan struct{}, known []string) error {
+func (l *lane) wait(soft context.Context, stopping bool, changed <-chan struct{}, known []string) error {
 	var (
 		walked <-chan walked
 		chunks <-chan chunk[Record]
 		timer  <-chan time.Time
 		done   = soft.Done()
 	)
-	if soft.Err() != nil {
+	if stopping {
 		done = nil // only the worker is waited for
 	} else {
 		// A lane that cannot deliver takes no more of its own walk than a batch or
