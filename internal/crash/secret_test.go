@@ -252,7 +252,7 @@ func TestNoSecretInWhatARefusedSourceSays(t *testing.T) {
 	sim := openaisim.Config{AdminKey: "sk-admin-another", EchoKey: true, Events: 1}
 	w := mustWorld(t, options{sim: sim, listen: freeAddress(t), from: logEnd})
 	w.expose(t, func(p *process) {
-		await(t, p, "Incorrect API key provided")
+		await(t, p, "stream failed", "Incorrect API key provided")
 		w.ask(t)
 		p.signal(syscall.SIGTERM)
 	})
