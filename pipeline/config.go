@@ -42,10 +42,21 @@ type LaneConfig struct {
 	Guarantee Guarantee
 	Start     Start             // only read when the lane is new
 	Filter    func(*Event) bool // nil: everything
+	Redact    func(*Record)     // takes out what must not reach Target; r is the lane's own copy, what it points to is shared. Pure; nil: nothing
 	Batch     BatchPolicy
 	Buffer    int          // events held for this lane before it is detached
 	OnReject  RejectPolicy //
 	InDoubt   DoubtPolicy  // only matters if the sink cannot tell
+}
+
+// redact takes out of a batch's own records what must not reach the destination.
+func (c *LaneConfig) redact(records []Record) {
+	if c.Redact == nil {
+		return
+	}
+	for i := range records {
+		c.Redact(&records[i])
+	}
 }
 
 // Start says where a lane that is new begins. The zero value is the earliest entry.

@@ -78,7 +78,12 @@ func newLane(name string, lc LaneConfig, c *chain, cfg Config) *lane {
 	}
 	l.settle = settler{
 		sink: lc.Target, clock: c.clock, quarantine: cfg.Quarantine, onReject: lc.OnReject, inDoubt: lc.InDoubt,
-		once: cfg.Once, rebuild: c.rebuild, report: l.attempted,
+		once: cfg.Once, report: l.attempted,
+	}
+	l.settle.rebuild = func(ctx context.Context, m Manifest) ([]Record, error) {
+		records, err := c.rebuild(ctx, m)
+		lc.redact(records)
+		return records, err
 	}
 	return l
 }

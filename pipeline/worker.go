@@ -58,6 +58,7 @@ func (l *lane) dispatch(hard context.Context, stopping bool) {
 		flush := l.once && l.walk == nil
 		if n := l.in.ready(l.policy, now, flush); n > 0 {
 			b := l.in.cut(n)
+			l.cfg.redact(b.Records)
 			if p, ok := l.cfg.Target.(Placer); ok {
 				b.Place = p.Place(b.Manifest)
 			}

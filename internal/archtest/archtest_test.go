@@ -16,7 +16,7 @@ import (
 const module = "auditlog-connector"
 
 // component is what a sink or a source may import besides its parent and its SDK.
-var component = []string{"pipeline", "schemas", "schemas/rawjson", "internal/httpclient", "internal/secret", "internal/strictyaml"}
+var component = []string{"pipeline", "schemas", "schemas/rawjson", "schemas/document", "internal/httpclient", "internal/secret", "internal/strictyaml"}
 
 // allowed says what a package may import besides the standard library: packages of
 // ours by their path in the module, others by module path. A package that is not
@@ -24,6 +24,7 @@ var component = []string{"pipeline", "schemas", "schemas/rawjson", "internal/htt
 var allowed = map[string][]string{
 	"schemas":                            {"schemas/rawjson", "github.com/linkedin/goavro/v2"},
 	"schemas/rawjson":                    {},
+	"schemas/document":                   {"schemas", "schemas/rawjson"},
 	"pipeline":                           {"schemas", "github.com/cenkalti/backoff/v4", "github.com/prometheus/client_golang", "golang.org/x/sync"},
 	"pipeline/checkpoint":                {"pipeline", "schemas", "go.etcd.io/bbolt"},
 	"pipeline/checkpoint/checkpointtest": {"pipeline"},
@@ -44,13 +45,14 @@ var allowed = map[string][]string{
 	"internal/openaisim":                 {},
 	"internal/secret":                    {"internal/strictyaml"},
 	"internal/sim":                       {"pipeline", "schemas"},
+	"internal/testserver":                {},
 	"internal/strictyaml":                {"go.yaml.in/yaml/v3"},
 }
 
 // forTests are packages that nothing but tests may import.
 var forTests = []string{
 	"pipeline/checkpoint/checkpointtest", "pipeline/pipelinetest", "sinks/sinktest", "sources/sourcetest",
-	"internal/archtest", "internal/bench", "internal/crash", "internal/mutants", "internal/sim",
+	"internal/archtest", "internal/bench", "internal/crash", "internal/mutants", "internal/sim", "internal/testserver",
 }
 
 func TestImports(t *testing.T) {

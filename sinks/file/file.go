@@ -12,13 +12,14 @@ import (
 
 	"auditlog-connector/internal/strictyaml"
 	"auditlog-connector/pipeline"
+	"auditlog-connector/schemas/document"
 	"auditlog-connector/sinks"
 )
 
 // Config is the configuration of one sink.
 type Config struct {
 	Path   string `yaml:"path"`   // "-" is standard output; {source} stands for the source's name
-	Schema string `yaml:"schema"` // normalized, raw
+	Schema string `yaml:"schema"` // as in [document.Lookup]
 	Rotate string `yaml:"rotate"` // none, daily
 }
 
@@ -47,7 +48,7 @@ var Type = sinks.Define(sinks.Definition[Config]{
 	},
 	Open: func(_ context.Context, c *Config, env sinks.Env) (pipeline.Sink, error) {
 		if c.Path == standardOutput {
-			return &stream{out: os.Stdout, line: formats[c.Schema]}, nil
+			return &stream{out: os.Stdout, line: document.Lookup(c.Schema)}, nil
 		}
 		return newSink(c, env), nil
 	},
@@ -60,8 +61,8 @@ func validate(c *Config) (errs []error) {
 	if strings.HasSuffix(c.Path, "/") {
 		errs = append(errs, strictyaml.Field("path", "%q is a folder, not a file", c.Path))
 	}
-	if formats[c.Schema] == nil {
-		errs = append(errs, strictyaml.Field("schema", "unknown schema %q", c.Schema).WithHint("normalized or raw"))
+	if document.Lookup(c.Schema) == nil {
+		errs = append(errs, strictyaml.Field("schema", "unknown schema %q", c.Schema).WithHint(document.Names()))
 	}
 	switch {
 	case c.Rotate != rotateNone && c.Rotate != rotateDaily:

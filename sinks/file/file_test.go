@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"auditlog-connector/pipeline"
+	"auditlog-connector/schemas/document"
 	"auditlog-connector/sinks/sinktest"
 )
 
@@ -240,7 +241,7 @@ func TestBatchInDoubtKeepsItsPlace(t *testing.T) {
 	// The path was changed: it is not.
 	c := plain(dir)
 	c.Path = filepath.Join(dir, "elsewhere.jsonl")
-	for _, other := range []pipeline.Sink{openSink(c, lane), &stream{out: new(bytes.Buffer), line: raw}} {
+	for _, other := range []pipeline.Sink{openSink(c, lane), &stream{out: new(bytes.Buffer), line: document.Lookup("raw")}} {
 		_, err := other.Resolve(t.Context(), b.Manifest)
 		if err := errors.Join(err, other.Deliver(t.Context(), b)); !pipeline.IsPermanent(err) || !strings.Contains(err.Error(), b.Place) {
 			t.Errorf("resolve and deliver: %v, want a permanent error with the old place", err)
@@ -288,7 +289,7 @@ func TestRawIsTheEntryOnOneLine(t *testing.T) {
 	} {
 		r := sinktest.Record("acme", name, pipeline.Earliest)
 		r.Audit.Raw = []byte(tc.raw)
-		if got := string(lines([]byte("before\n"), raw, []pipeline.Record{r})); got != "before\n"+tc.want+"\n" {
+		if got := string(lines([]byte("before\n"), document.Lookup("raw"), []pipeline.Record{r})); got != "before\n"+tc.want+"\n" {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 	}

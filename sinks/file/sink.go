@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"auditlog-connector/pipeline"
+	"auditlog-connector/schemas/document"
 	"auditlog-connector/sinks"
 )
 
@@ -21,7 +22,7 @@ type sink struct {
 	path   string // not dated
 	lane   string
 	rotate string
-	line   format
+	line   document.Append
 	log    *slog.Logger
 
 	lock  *os.File        // nil: not ours yet
@@ -42,7 +43,7 @@ var (
 
 func newSink(c *Config, env sinks.Env) *sink {
 	return &sink{
-		path: c.pathOf(env.Source), lane: env.Lane, rotate: c.Rotate, line: formats[c.Schema], log: env.Logger,
+		path: c.pathOf(env.Source), lane: env.Lane, rotate: c.Rotate, line: document.Lookup(c.Schema), log: env.Logger,
 		step: func(string) error { return nil },
 	}
 }

@@ -6,12 +6,13 @@ import (
 	"io"
 
 	"auditlog-connector/pipeline"
+	"auditlog-connector/schemas/document"
 )
 
 // stream delivers to standard output, which cannot be asked what arrived.
 type stream struct {
 	out  io.Writer
-	line format
+	line document.Append
 	buf  []byte
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"auditlog-connector/pipeline"
+	"auditlog-connector/schemas"
 	"auditlog-connector/sinks"
 	"auditlog-connector/sinks/sinktest"
 )
@@ -89,7 +90,7 @@ func TestSuiteOfStandardOutput(t *testing.T) {
 	lost := false
 	sinktest.Run(t, sinktest.Harness{
 		Open: func(*testing.T, string) pipeline.Sink {
-			return &stream{line: normalized, out: writer(func(b []byte) (int, error) {
+			return &stream{line: schemas.AppendNormalized, out: writer(func(b []byte) (int, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				if lost {
