@@ -1,6 +1,10 @@
 package schemas
 
-import "time"
+import (
+	"time"
+
+	"auditlog-connector/schemas/rawjson"
+)
 
 // AuditEvent is one audit event of any source, the record that every destination
 // gets. Its field names are those of the Avro schema (audit_event.avsc).
@@ -27,6 +31,15 @@ type AuditEvent struct {
 	Problems       []string          // what could not be read, in words; empty: nothing
 	Details        []byte            // the payload under the key named like the type, JSON text verbatim; nil: none
 	Raw            []byte            // the entry as served, byte for byte
+
+	plain bool // see Parsed
+}
+
+// Parsed tells e that doc is its Raw, parsed without an error, and that its Details
+// are nil or a value of doc. It spares whoever writes documents a look at the same
+// text. Who gives e another Raw or other Details, and not none, makes a new event.
+func (e *AuditEvent) Parsed(doc *rawjson.Doc) {
+	e.plain = doc.ValidUTF8() && !doc.Spaced() && doc.Depth() <= embedDepth
 }
 
 // Actor is who acted. Kind is always set; the other fields are optional.

@@ -61,9 +61,9 @@ func AppendNormalized(dst []byte, e *AuditEvent) []byte {
 		dst = rawjson.AppendString(dst, p)
 	}
 	dst = append(dst, `],"details":`...)
-	dst = normalizedDetails(dst, e.Details)
+	dst = normalizedDetails(dst, e)
 	dst = append(dst, `,"raw":`...)
-	dst = normalizedRaw(dst, e.Raw)
+	dst = normalizedRaw(dst, e)
 	return append(dst, '}')
 }
 
@@ -131,28 +131,32 @@ func normalizedChanges(dst []byte, changes map[string]string) []byte {
 	return append(dst, '}')
 }
 
-func normalizedDetails(dst, details []byte) []byte {
-	if len(details) == 0 {
+func normalizedDetails(dst []byte, e *AuditEvent) []byte {
+	if len(e.Details) == 0 {
 		return append(dst, "null"...)
 	}
-	if out, ok := appendJSON(dst, details); ok {
+	if out, ok := e.AppendJSON(dst, e.Details); ok {
 		return out
 	}
-	return rawjson.AppendString(dst, string(details))
+	return rawjson.AppendString(dst, string(e.Details))
 }
 
-func normalizedRaw(dst, raw []byte) []byte {
-	if out, ok := appendJSON(dst, raw); ok {
+func normalizedRaw(dst []byte, e *AuditEvent) []byte {
+	if out, ok := e.AppendJSON(dst, e.Raw); ok {
 		return out
 	}
 	dst = append(dst, '"')
-	dst = base64.StdEncoding.AppendEncode(dst, raw)
+	dst = base64.StdEncoding.AppendEncode(dst, e.Raw)
 	return append(dst, `","raw_base64":true`...)
 }
 
-// appendJSON appends text without its white space if it can stand in a JSON
-// document as it is spelled.
-func appendJSON(dst, text []byte) ([]byte, bool) {
+// AppendJSON appends text, which is e's Raw or Details, as a JSON value without
+// white space between its tokens. It returns dst and false if text cannot stand in a
+// JSON document: it is empty, no JSON, not valid UTF-8 or nested too deep.
+func (e *AuditEvent) AppendJSON(dst, text []byte) ([]byte, bool) {
+	if e.plain && len(text) > 0 {
+		return append(dst, text...), true
+	}
 	depth, spaced, err := rawjson.Check(text)
 	if err != nil || depth > embedDepth || !utf8.Valid(text) {
 		return dst, false

@@ -5,10 +5,8 @@ package document
 import (
 	"encoding/base64"
 	"strings"
-	"unicode/utf8"
 
 	"auditlog-connector/schemas"
-	"auditlog-connector/schemas/rawjson"
 )
 
 // Append adds e as one JSON document to dst: one line, without the newline. It is
@@ -47,11 +45,8 @@ func Names() string {
 // appendRaw adds the entry as served without the white space between its tokens.
 // What is not JSON in UTF-8 is base64 in an object, as in the other schemas.
 func appendRaw(dst []byte, e *schemas.AuditEvent) []byte {
-	if _, spaced, err := rawjson.Check(e.Raw); err == nil && utf8.Valid(e.Raw) {
-		if !spaced {
-			return append(dst, e.Raw...)
-		}
-		return rawjson.AppendCompact(dst, e.Raw)
+	if out, ok := e.AppendJSON(dst, e.Raw); ok {
+		return out
 	}
 	dst = append(dst, `{"raw":"`...)
 	dst = base64.StdEncoding.AppendEncode(dst, e.Raw)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -272,6 +273,32 @@ func TestAppendString(t *testing.T) {
 		}
 		if !utf8.Valid(got) || strings.ContainsAny(string(got), "\n\r") {
 			t.Errorf("%q: %q", s, got)
+		}
+	}
+}
+
+func TestSpecialBytesAreFoundWhereverTheyLie(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			b := bytes.Repeat([]byte("a"), 20)
+			b[at] = byte(c)
+			for _, tail := range []string{"", "\"", "\x00", "\xff"} {
+				text := append(bytes.Clone(b), tail...)
+				want := slices.IndexFunc(text, func(c byte) bool { return c < ' ' || c == '"' || c == '\\' })
+				if want < 0 {
+					want = len(text)
+				}
+				if got := Special(text, 0); got != want {
+					t.Fatalf("Special(%q) is %d, want %d", text, got, want)
+				}
+				want = slices.IndexFunc(text, func(c byte) bool { return c < ' ' || c == '"' || c == '\\' || c >= 0x80 })
+				if want < 0 {
+					want = len(text)
+				}
+				if got := plainASCII(string(text), 0); got != want {
+					t.Fatalf("plainASCII(%q) is %d, want %d", text, got, want)
+				}
+			}
 		}
 	}
 }

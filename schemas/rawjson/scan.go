@@ -235,10 +235,8 @@ func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\
 func (s *scanner) str() (escaped bool, err error) {
 	i := s.pos + 1
 	for {
-		for i < len(s.src) && !special[s.src[i]] {
-			i++
-		}
-		if i == len(s.src) {
+		i = Special(s.src, i)
+		if i >= len(s.src) {
 			return false, errEnd
 		}
 		switch s.src[i] {

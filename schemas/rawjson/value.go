@@ -25,6 +25,7 @@ type Doc struct {
 	nodes  []node
 	valid  bool // UTF-8
 	spaced bool
+	deep   int
 	open   []byte
 }
 
@@ -48,7 +49,7 @@ func (d *Doc) Reset(src []byte) error {
 	s := scanner{src: src, open: d.open[:0], nodes: d.nodes[:0], keep: true}
 	err := s.run()
 	d.src, d.text, d.nodes, d.open = src, "", s.nodes, s.open
-	d.spaced, d.valid = s.spaced, utf8.Valid(src)
+	d.spaced, d.deep, d.valid = s.spaced, s.deep, utf8.Valid(src)
 	if err != nil {
 		d.nodes = d.nodes[:0]
 		return err
@@ -64,6 +65,12 @@ func (d *Doc) Clear() { d.src, d.text, d.nodes = nil, "", d.nodes[:0] }
 
 // ValidUTF8 reports whether the whole text is valid UTF-8.
 func (d *Doc) ValidUTF8() bool { return d.valid }
+
+// Spaced reports whether there is white space between the text's tokens.
+func (d *Doc) Spaced() bool { return d.spaced }
+
+// Depth returns how deep arrays and objects lie within one another.
+func (d *Doc) Depth() int { return d.deep }
 
 // Root returns the document's value.
 func (d *Doc) Root() Value {

@@ -118,6 +118,9 @@ func (s *sink) Deliver(ctx context.Context, b pipeline.Batch) error {
 	})
 }
 
+// recordsPerWrite bounds the memory that a batch takes once more as text.
+const recordsPerWrite = 200
+
 // write puts the batch at offset, and returns where it ends.
 func (s *sink) write(ctx context.Context, f *os.File, offset int64, b pipeline.Batch) (int64, error) {
 	s.buf = s.buf[:0]
@@ -128,9 +131,14 @@ func (s *sink) write(ctx context.Context, f *os.File, offset int64, b pipeline.B
 	if torn {
 		s.buf = append(s.buf, '\n')
 	}
-	s.buf = lines(s.buf, s.line, b.Records)
-	if _, err := f.WriteAt(s.buf, offset); err != nil {
-		return 0, err
+	for records := b.Records; len(records) > 0 || len(s.buf) > 0; {
+		n := min(len(records), recordsPerWrite)
+		s.buf = lines(s.buf, s.line, records[:n])
+		if _, err := f.WriteAt(s.buf, offset); err != nil {
+			return 0, err
+		}
+		offset += int64(len(s.buf))
+		s.buf, records = s.buf[:0], records[n:]
 	}
 	if err := s.step("written"); err != nil {
 		return 0, err
@@ -141,7 +149,7 @@ func (s *sink) write(ctx context.Context, f *os.File, offset int64, b pipeline.B
 	if err := f.Sync(); err != nil {
 		return 0, err
 	}
-	return offset + int64(len(s.buf)), s.step("synced")
+	return offset, s.step("synced")
 }
 
 // Resolve implements [pipeline.Sink].

@@ -61,6 +61,9 @@ func (n *normalizer) entry(doc *rawjson.Doc, body []byte) {
 	n.targets()
 	n.changes()
 	n.failure()
+	if n.root.Exists() {
+		n.e.Parsed(doc)
+	}
 }
 
 // problem notes what could not be read, once.

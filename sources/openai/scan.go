@@ -3,6 +3,8 @@ package openai
 import (
 	"errors"
 	"fmt"
+
+	"auditlog-connector/schemas/rawjson"
 )
 
 // maxDepth is how deep values may be nested, as in encoding/json.
@@ -19,14 +21,6 @@ type scanner struct {
 	i     int
 	stack []byte // the closing brackets that skip waits for
 }
-
-// quiet are the bytes of a string that mean nothing to the scanner.
-var quiet = func() (t [256]bool) {
-	for c := ' '; c < 256; c++ {
-		t[c] = c != '"' && c != '\\'
-	}
-	return t
-}()
 
 func (s *scanner) syntax(want string) error {
 	if s.i >= len(s.b) {
@@ -67,11 +61,7 @@ func (s *scanner) eat(c byte) error {
 // str takes a string and returns it with its quotes.
 func (s *scanner) str() ([]byte, error) {
 	start := s.i
-	for i := s.i + 1; i < len(s.b); {
-		if quiet[s.b[i]] {
-			i++
-			continue
-		}
+	for i := rawjson.Special(s.b, s.i+1); i < len(s.b); i = rawjson.Special(s.b, i) {
 		s.i = i
 		switch s.b[i] {
 		case '"':
