@@ -14,6 +14,7 @@ import (
 // Config is the block "config" of a source of type openai.
 type Config struct {
 	AdminKey          secret.String `yaml:"admin_key"`           // an admin key with the scope api.audit_logs.read
+	KeyID             string        `yaml:"key_id"`              // its tracking id, to warn if it acts; optional
 	BaseURL           string        `yaml:"base_url"`            // where the API is, version included
 	Organization      string        `yaml:"organization"`        // sent as a header; optional
 	Tenant            Tenant        `yaml:"tenant"`              // also read the tenant-scoped stream
@@ -62,6 +63,9 @@ func validate(c *Config) []error {
 	var errs []error
 	if c.AdminKey.IsZero() {
 		errs = append(errs, strictyaml.Field("admin_key", "is missing").WithHint("write ${file:PATH} or ${env:OPENAI_ADMIN_KEY}; the key starts with sk-admin-"))
+	}
+	if strings.HasPrefix(c.KeyID, "sk-") {
+		errs = append(errs, strictyaml.Field("key_id", "this is a key, not its id").WithHint("write the id, which begins with key_, and make another key: this one stands in a file"))
 	}
 	base, urlErrs := validateURL(c.BaseURL)
 	errs = append(errs, urlErrs...)

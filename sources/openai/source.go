@@ -49,6 +49,7 @@ type Source struct {
 	ignore map[string]bool
 	key    keyring
 	budget *budget
+	own    ownKey
 
 	tenantSeen atomic.Bool // the tenant stream has answered: it is named for ever
 	finding    finding     // what was last said about it
@@ -78,6 +79,7 @@ func open(c *Config, env sources.Env) (*Source, error) {
 		budget: newBudget(c.RequestsPerSecond),
 		clocks: finding{said: together},
 	}
+	s.own = ownKey{id: []byte(c.KeyID), normalize: s.Normalize, log: s.log}
 	for _, id := range c.IgnoreIDs {
 		s.ignore[id] = true
 	}
@@ -108,6 +110,7 @@ func (s *Source) Page(ctx context.Context, req pipeline.PageRequest) (pipeline.P
 	if req.Stream == StreamTenant {
 		s.tenantSeen.Store(true)
 	}
+	s.own.watch(page.Entries)
 	page.Now, page.Sent = a.date, a.sent
 	return page, nil
 }
