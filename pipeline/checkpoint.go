@@ -18,12 +18,15 @@ type Checkpoint struct {
 
 // HasDelivered reports whether the lane has delivered a batch in this epoch, one that
 // is in doubt left aside.
-func (c Checkpoint) HasDelivered() bool {
-	last := c.Next - 1
+func (c Checkpoint) HasDelivered() bool { return c.last() > 0 }
+
+// last returns the number of the batch that was delivered last, 0 if none was.
+func (c Checkpoint) last() uint64 {
+	used := uint64(1) // Next is not delivered yet
 	if c.Prepared != nil {
-		last--
+		used++
 	}
-	return c.Next > 1 && last > 0
+	return max(c.Next, used) - used
 }
 
 // Progress is a lane's place in one stream.

@@ -62,8 +62,9 @@ func (mk *Marker) Judge(m Manifest) (Outcome, error) {
 // Claim returns the marker to write before cp's lane delivers, given the one found
 // at the destination (nil: none), and whether it has to be written.
 //
-// It returns [ErrForeignEpoch] if the destination knows another epoch or is ahead
-// of the checkpoint, unless takeover is set.
+// It returns [ErrForeignEpoch] if the destination knows another epoch, is ahead of
+// the checkpoint or behind what the checkpoint has seen delivered, unless takeover
+// is set.
 func (mk *Marker) Claim(cp Checkpoint, takeover bool) (Marker, bool, error) {
 	fresh := Marker{Epoch: cp.Epoch}
 	switch {
@@ -76,7 +77,10 @@ func (mk *Marker) Claim(cp Checkpoint, takeover bool) (Marker, bool, error) {
 	case mk.Digest != "" && mk.Seq >= cp.Next && !takeover:
 		return Marker{}, false, fmt.Errorf("%w: the destination is at batch %d, the checkpoint at %d: it was restored from a backup or is used twice",
 			ErrForeignEpoch, mk.Seq, cp.Next)
-	case mk.Digest != "" && mk.Seq >= cp.Next:
+	case mk.Digest != "" && mk.Seq < cp.last() && !takeover:
+		return Marker{}, false, fmt.Errorf("%w: batches %d to %d were delivered and are not at the destination: an older copy of it was put in its place",
+			ErrForeignEpoch, mk.Seq+1, cp.last())
+	case mk.Digest != "" && (mk.Seq >= cp.Next || mk.Seq < cp.last()):
 		return fresh, true, nil
 	}
 	return *mk, false, nil
