@@ -253,7 +253,7 @@ func (l *lane) fatal(err error) bool {
 
 func (l *lane) halted(err error) {
 	l.view.halt(err)
-	l.log.Error("lane halted", "err", err, "hint", hintFor(err))
+	l.log.Error("lane halted", "err", err, "hint", hintFor(l.name, err))
 }
 
 // live is one life of a lane, from its checkpoint on.
@@ -268,16 +268,17 @@ func (l *lane) live(soft, hard context.Context, cp Checkpoint) error {
 }
 
 // hintFor says what an operator can do about an error that halts a lane.
-func hintFor(err error) string {
+func hintFor(lane string, err error) string {
+	reset := "connector checkpoint reset --lane " + lane + " --start earliest --takeover"
 	switch {
 	case errors.Is(err, ErrForeignEpoch):
-		return "if this checkpoint is the right one: connector checkpoint reset --takeover; it says what may be repeated"
+		return "if this checkpoint is the right one: " + reset + "; it says what may be repeated"
 	case errors.Is(err, ErrFenced):
-		return "another connector delivers to this lane; stop one of them, then restart"
+		return "another connector delivers here: stop one of them, then restart; or the source or the sink was renamed: undo that, or " + reset
 	case errors.Is(err, ErrHistoryLost), errors.Is(err, ErrInDoubt):
-		return "look whether the batch is at the destination, then: connector checkpoint resolve --as committed or --as absent"
+		return "look whether the batch is at the destination, then: connector checkpoint resolve --lane " + lane + " --as committed (or --as absent)"
 	case errors.Is(err, ErrCorrupt):
-		return "restore the checkpoint from a backup, or: connector checkpoint reset"
+		return "restore the checkpoint from a backup, or: " + reset
 	}
 	var rejected *RejectedError
 	if errors.As(err, &rejected) {

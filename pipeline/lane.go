@@ -101,9 +101,12 @@ func (l *lane) lateArrival(r *Record) {
 func (l *lane) recover(ctx, hard context.Context, cp Checkpoint) error {
 	if c, ok := l.cfg.Target.(Claimer); ok {
 		retry := newRetrier(l.clock)
-		for {
+		for failed := false; ; failed = true {
 			err := c.Claim(ctx, cp, cp.Takeover)
 			if err == nil {
+				if failed {
+					l.log.Info("destination claimed")
+				}
 				break
 			}
 			if ctx.Err() != nil {
@@ -113,7 +116,9 @@ func (l *lane) recover(ctx, hard context.Context, cp Checkpoint) error {
 			if l.settle.fatal(err) {
 				return err
 			}
-			l.view.failing(err)
+			if l.view.failing(err) {
+				l.log.Warn("destination not claimed, trying again", "err", err)
+			}
 			if err := retry.wait(ctx, err); err != nil {
 				return err
 			}

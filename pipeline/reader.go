@@ -15,8 +15,8 @@ type spanLimits struct {
 	// target is how many entries a span of a walk should hold: enough that its
 	// last, partly filled page is a small part, few enough to be held in memory.
 	target int
-	// dense is how many are still read of a span that turns out to hold more; twice
-	// as many are too many: it is read again in shorter spans.
+	// dense is how many are still read of a span that turns out to hold more. What
+	// seems to hold twice as many after a few pages is read again in shorter spans.
 	dense int
 	// first is the length of a walk's first span, before any density is known.
 	first time.Duration
@@ -71,6 +71,7 @@ type readOptions struct {
 	urgent   bool // a poll
 	whole    bool // read it however dense it is
 	attempts int  // per page; 0: pageAttempts
+	most     int  // entries of a span that is read to its end once it is under way; at least twice spanLimits.dense
 }
 
 // read returns all entries of stream visible now in s, ascending by Position, each
@@ -111,7 +112,7 @@ func (r *reader) read(ctx context.Context, stream string, s span, o readOptions)
 			return nil, asOf, fmt.Errorf("read %s: page %d: the cursor %q does not advance", s, n+1, page.Next)
 		}
 		if !o.whole {
-			if err := r.tooDense(s, entries, n+1); err != nil {
+			if err := r.tooDense(s, entries, n+1, o.most); err != nil {
 				return nil, asOf, err
 			}
 		}
@@ -125,15 +126,19 @@ func (r *reader) read(ctx context.Context, stream string, s span, o readOptions)
 const densePages = 3
 
 // tooDense judges by what was read of a span that has more. The first pages show
-// the density already, whatever their order, so that a dense span costs few.
-func (r *reader) tooDense(s span, entries []Raw, pages int) error {
+// the density already, whatever their order, so that a dense span costs few. Later,
+// too much would be read again: only memory, of which most entries may take, is a
+// reason then.
+func (r *reader) tooDense(s span, entries []Raw, pages, most int) error {
 	end := s.to
 	if end.IsZero() {
 		end = r.now()
 	}
 	length := end.Sub(s.from)
 	n := float64(len(entries))
-	if length <= time.Second || n == 0 || pages < densePages && len(entries) < 2*r.limits.dense {
+	early := 2 * r.limits.dense
+	most = max(most, early)
+	if length <= time.Second || n == 0 || pages < densePages && len(entries) < most {
 		return nil // one second is read whole, whatever its size
 	}
 	oldest, newest := entries[0].Time, entries[0].Time
@@ -146,7 +151,7 @@ func (r *reader) tooDense(s span, entries []Raw, pages int) error {
 	}
 	covered := min(newest.Sub(oldest)+time.Second, length)
 	expected := n * float64(length) / float64(covered)
-	if len(entries) < 2*r.limits.dense && expected < 2*float64(r.limits.dense) {
+	if len(entries) < most && (expected < float64(early) || pages > densePages && expected < float64(most)) {
 		return nil
 	}
 	next := time.Duration(float64(length) * float64(r.limits.target) / max(expected, n))

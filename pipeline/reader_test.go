@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -146,6 +147,33 @@ func TestDenseSpanIsSplit(t *testing.T) {
 				t.Errorf("%d pages, want %d; %d entries", got, tc.pages, len(raws))
 			}
 		})
+	}
+}
+
+// TestDenseSpanUnderWayIsReadToItsEnd: forty quiet minutes, and behind them, which is
+// seen late, a hundred entries in as many seconds.
+func TestDenseSpanUnderWayIsReadToItsEnd(t *testing.T) {
+	src := newListing(10)
+	for i := range 100 {
+		src.add("", entry(fmt.Sprintf("burst%03d", i), at(time.Duration(i)*time.Second)))
+	}
+	for i := range 40 {
+		src.add("", entry(fmt.Sprintf("quiet%03d", i), at(time.Duration(i+2)*time.Minute)))
+	}
+	h := &handClock{now: at(time.Hour)}
+	r := newReader(src, h.clock())
+	r.limits = spanLimits{target: 10, dense: 25, first: time.Hour}
+	for _, tc := range []struct{ most, pages, entries int }{
+		{0, 5, 0}, // twice dense
+		{100, 10, 0},
+		{141, 14, 140},
+	} {
+		before := len(src.requests())
+		raws, _, err := r.read(t.Context(), "", span{from: at(0), to: at(42 * time.Minute)}, readOptions{most: tc.most})
+		var dense *denseError
+		if got := len(src.requests()) - before; got != tc.pages || len(raws) != tc.entries || errors.As(err, &dense) != (tc.entries == 0) {
+			t.Errorf("most %d: %d pages, %d entries, %v, want %d and %d", tc.most, got, len(raws), err, tc.pages, tc.entries)
+		}
 	}
 }
 

@@ -53,8 +53,11 @@ func (v *laneView) halt(err error) {
 	v.set(func(v *laneView) { v.halted, v.err = true, err })
 }
 
-// failing notes an error that is being retried.
-func (v *laneView) failing(err error) { v.set(func(v *laneView) { v.err = err }) }
+// failing notes an error that is being retried, and reports whether all was well before.
+func (v *laneView) failing(err error) (changed bool) {
+	v.set(func(v *laneView) { changed, v.err = v.err == nil, err })
+	return changed
+}
 
 // doubtful notes a batch that an earlier life left in doubt.
 func (v *laneView) doubtful(m Manifest) {
@@ -137,7 +140,7 @@ func (l *lane) status() LaneStatus {
 	}
 	switch {
 	case v.err != nil:
-		st.Reason, st.Hint = v.err.Error(), hintFor(v.err)
+		st.Reason, st.Hint = v.err.Error(), hintFor(l.name, v.err)
 	case refused != nil:
 		st.Reason = "the source refuses to be read: " + refused.Error()
 	}

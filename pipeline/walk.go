@@ -64,6 +64,8 @@ func newWalk(r *reader, streams []string, bounds map[string]bound, width int) *w
 		}
 	}
 	w.tasks = []*task{{span: span{from: from}, last: true}}
+	// The spans that are read at the same time share what may be held.
+	w.options.most = min(40*r.limits.dense/max(width, 1), 10*r.limits.dense)
 	return w
 }
 

@@ -17,7 +17,7 @@ type SetAsideEntry struct {
 
 // SetAsides returns the entries that were set aside, sorted by source.
 func (q *Quarantine) SetAsides() ([]SetAsideEntry, error) {
-	names, err := filepath.Glob(filepath.Join(globLiteral(q.dir), "*", setAsideDir, "*.json"))
+	names, err := filepath.Glob(filepath.Join(globLiteral(q.dir), "*", SetAsideDir, "*.json"))
 	if err != nil {
 		return nil, fmt.Errorf("list quarantine: %w", err)
 	}

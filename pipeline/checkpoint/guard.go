@@ -71,9 +71,20 @@ func (f *File) fileError(err error) error {
 		}
 	}
 	if errors.Is(err, pipeline.ErrCorrupt) {
-		return fmt.Errorf("checkpoint %s: %w (restore it and %s from one backup, or see: connector checkpoint reset)", f.path, err, witnessPath(f.path))
+		return fmt.Errorf("checkpoint %s: %w (%s)", f.path, err, f.damageHint())
 	}
 	return fmt.Errorf("checkpoint %s: %w", f.path, err)
+}
+
+// damageHint says what to do about damage: to a lane, or to the file as a whole, which
+// no command can open.
+func (f *File) damageHint() string {
+	restore := "restore it and " + witnessPath(f.path) + " from one backup"
+	if f.db != nil {
+		return restore + ", or make the lane begin anew: connector checkpoint reset"
+	}
+	return restore + "; or move both aside and start with an empty one: the destinations then refuse their lanes, and " +
+		"connector checkpoint reset --takeover makes each lane begin anew"
 }
 
 // corrupt makes an error that wraps [pipeline.ErrCorrupt].

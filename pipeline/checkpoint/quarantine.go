@@ -35,7 +35,9 @@ type Quarantine struct {
 // NewQuarantine returns the quarantine in dir, which is made when it is needed.
 func NewQuarantine(dir string) *Quarantine { return &Quarantine{dir: dir} }
 
-const setAsideDir = "set-aside"
+// SetAsideDir is the folder of a source for entries that were set aside, beside those
+// of its sinks: no sink may have that name.
+const SetAsideDir = "set-aside"
 
 // Put implements [pipeline.Quarantine].
 func (q *Quarantine) Put(_ context.Context, m pipeline.Manifest, records []pipeline.Record, reasons map[int]error) error {
@@ -91,7 +93,7 @@ type aside struct {
 
 // SetAside implements [pipeline.Quarantine].
 func (q *Quarantine) SetAside(_ context.Context, source string, entry pipeline.Aside) error {
-	name := filepath.Join(q.dir, source, setAsideDir)
+	name := filepath.Join(q.dir, source, SetAsideDir)
 	if err := safeName(source); err != nil {
 		return fmt.Errorf("set entry %q aside: %w", entry.ID, err)
 	}
