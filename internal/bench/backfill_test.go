@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,6 +27,7 @@ var (
 	concurrency = flag.Int("bench.concurrency", 32, "spans the connector reads at the same time")
 	rps         = flag.Int("bench.rps", 10_000, "requests per second the connector allows itself")
 	sequential  = flag.Int("bench.sequential", 0, "events the sequential pager reads at most, its time scaled up; 0: all")
+	rounds      = flag.Int("bench.rounds", 1, "how often TestCompare measures each program")
 	sinkType    = flag.String("bench.sink", "file", "destination: file, raw or sqlite")
 )
 
@@ -173,7 +175,10 @@ func pager(t *testing.T, sim *openaisim.Server, base string) measured {
 	began, n := time.Now(), 0
 	for _, tenant := range []string{"false", "true"} {
 		for after := ""; ; {
-			page := get(t, base, url.Values{"limit": {"100"}, "tenant_only": {tenant}, "after": {after}})
+			page, err := getPage(base, url.Values{"limit": {"100"}, "tenant_only": {tenant}, "after": {after}})
+			if err != nil {
+				t.Fatal(err)
+			}
 			for _, e := range page.Data {
 				w.Write(e)
 				w.WriteByte('\n')
@@ -203,28 +208,26 @@ type page struct {
 	LastID  string            `json:"last_id"`
 }
 
-func get(t *testing.T, base string, q url.Values) page {
-	t.Helper()
+func getPage(base string, q url.Values) (p page, err error) {
 	if q.Get("after") == "" {
 		q.Del("after")
 	}
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, base+"/organization/audit_logs?"+q.Encode(), nil)
 	if err != nil {
-		t.Fatal(err)
+		return p, err
 	}
 	req.Header.Set("Authorization", "Bearer "+openaisim.DefaultAdminKey)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		return p, err
 	}
 	defer resp.Body.Close()
-	var body bytes.Buffer
-	if _, err := body.ReadFrom(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %v\n%s", resp.Status, err, body.Bytes())
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return p, err
 	}
-	var p page
-	if err := json.Unmarshal(body.Bytes(), &p); err != nil {
-		t.Fatal(err)
+	if resp.StatusCode != http.StatusOK {
+		return p, fmt.Errorf("%s: %s", resp.Status, body)
 	}
-	return p
+	return p, json.Unmarshal(body, &p)
 }
