@@ -26,7 +26,7 @@ func (s *sink) Check(context.Context) []pipeline.Finding {
 	case err != nil:
 		record.Status, record.Detail = "fail", err.Error()
 	case r == nil && size > 0:
-		record.Status, record.Detail = "fail", foreign(s.path).Error()
+		record.Status, record.Detail = "fail", s.foreign(s.path).Error()
 	case r == nil:
 		record.Detail += " will be made"
 	case r.Lane != s.lane:

@@ -24,9 +24,9 @@ func (s *sink) openData(path string) (f *os.File, offset int64, err error) {
 		known, offset = false, 0 // the day's file was moved away, or never made
 	case known && size < offset:
 		return nil, 0, pipeline.Permanent(fmt.Errorf("%s is %d bytes long, and %d were delivered: it was cut or replaced; put it back, "+
-			"or see: connector checkpoint reset --takeover", path, size, offset))
+			"or deliver again what is missing: connector checkpoint reset --lane %s --start earliest --takeover", path, size, offset, s.lane))
 	case !known && size > 0 && !s.side.TakenOver:
-		return nil, 0, foreign(path)
+		return nil, 0, s.foreign(path)
 	case !known:
 		offset = size
 	}
@@ -111,7 +111,7 @@ func sizeOf(path string) (size int64, exists bool, err error) {
 	return info.Size(), true, nil
 }
 
-func foreign(path string) error {
-	return fmt.Errorf("%w: %s is not empty and has no side record of this lane; move it away, or see: connector checkpoint reset --takeover",
-		pipeline.ErrForeignEpoch, path)
+func (s *sink) foreign(path string) error {
+	return fmt.Errorf("%w: %s is not empty and has no side record of this lane; move it away, or continue it: connector checkpoint reset --lane %s --start earliest --takeover",
+		pipeline.ErrForeignEpoch, path, s.lane)
 }

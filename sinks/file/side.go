@@ -46,6 +46,22 @@ func (r *side) clone() *side {
 	return &c
 }
 
+// accept takes files that were cut, replaced or removed as they are now: the lane is
+// taken over, and what they lack is not expected any more.
+func (r *side) accept(dir string) error {
+	for name, length := range r.Files {
+		size, _, err := sizeOf(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		r.Files[name] = min(length, size)
+	}
+	if length := r.Files[r.File]; length < r.Length {
+		r.Offset, r.Length = length, length
+	}
+	return nil
+}
+
 // readSide reads the record at path; nil if there is none.
 func readSide(path string) (*side, error) {
 	content, err := os.ReadFile(path)

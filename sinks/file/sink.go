@@ -65,7 +65,7 @@ func (s *sink) Claim(ctx context.Context, cp pipeline.Checkpoint, takeover bool)
 			if size, _, err := sizeOf(s.path); err != nil {
 				return err
 			} else if size > 0 && !takeover {
-				return foreign(s.path)
+				return s.foreign(s.path)
 			}
 			if cp.HasDelivered() {
 				s.log.Warn("there is no side record of this lane, which has delivered before: were its files deleted, or path changed? Earlier events are not in them",
@@ -77,6 +77,11 @@ func (s *sink) Claim(ctx context.Context, cp pipeline.Checkpoint, takeover bool)
 			claimed := old.clone()
 			claimed.Lane, claimed.Marker = s.lane, marker
 			claimed.TakenOver = takeover || old.TakenOver && old.Epoch == marker.Epoch
+			if takeover {
+				if err := claimed.accept(filepath.Dir(s.path)); err != nil {
+					return err
+				}
+			}
 			if err := s.record(claimed); err != nil {
 				return err
 			}
