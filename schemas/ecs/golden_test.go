@@ -1,0 +1,46 @@
+package ecs_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"auditlog-connector/schemas/ecs"
+)
+
+// iPhone is the header of a browser on a device with a name.
+const iPhone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1"
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// The golden files say what becomes of every sample. Read them as documentation;
+// rewrite them with -update.
+func TestGolden(t *testing.T) {
+	for _, s := range samples(t) {
+		var got bytes.Buffer
+		if err := json.Indent(&got, ecs.Append(nil, &s.event), "", "  "); err != nil {
+			t.Fatalf("%s: %v", s.name, err)
+		}
+		got.WriteByte('\n')
+		path := filepath.Join("testdata", "golden", filepath.FromSlash(s.name)+".json")
+		if *update {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Bytes(), want) {
+			t.Errorf("%s:\n got %s\nwant %s", s.name, got.Bytes(), want)
+		}
+	}
+}
