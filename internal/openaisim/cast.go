@@ -1,6 +1,10 @@
 package openaisim
 
-import "fmt"
+import (
+	"fmt"
+
+	"auditlog-connector/sources/openai/auditlog"
+)
 
 // cast is who and what an organization consists of. Everything is encoded once:
 // fragments are JSON objects.
@@ -44,13 +48,13 @@ var (
 	}
 	// places are addresses' details as the API serves them: texts all of them, and
 	// not always complete.
-	places = []string{
-		`{"country":"US","city":"Portland","region":"Oregon","region_code":"OR","asn":"64500","latitude":"45.52345","longitude":"-122.67621"}`,
-		`{"country":"DE","city":"Köln","region":"Nordrhein-Westfalen","region_code":"NW","asn":"64501"}`,
-		`{"country":"BR","city":"São Paulo","region":"São Paulo","region_code":"SP","asn":"64502","latitude":"-23.5475","longitude":"-46.63611"}`,
-		`{"country":"JP","city":"Tokyo","region":"Tokyo","region_code":"13","asn":"64503","latitude":"35.6895","longitude":"139.69171"}`,
-		`{"country":"IN","city":"Mumbai","region":"Maharashtra","region_code":"MH","asn":"64504","latitude":"19.07283","longitude":"72.88261"}`,
-		`{"country":"NL","city":"Amsterdam","region":"North Holland","region_code":"NH","asn":"64505","latitude":"52.37403","longitude":"4.88969"}`,
+	places = []auditlog.IPAddressDetails{
+		{Country: "US", City: "Portland", Region: "Oregon", RegionCode: "OR", ASN: "64500", Latitude: "45.52345", Longitude: "-122.67621"},
+		{Country: "DE", City: "Köln", Region: "Nordrhein-Westfalen", RegionCode: "NW", ASN: "64501"},
+		{Country: "BR", City: "São Paulo", Region: "São Paulo", RegionCode: "SP", ASN: "64502", Latitude: "-23.5475", Longitude: "-46.63611"},
+		{Country: "JP", City: "Tokyo", Region: "Tokyo", RegionCode: "13", ASN: "64503", Latitude: "35.6895", Longitude: "139.69171"},
+		{Country: "IN", City: "Mumbai", Region: "Maharashtra", RegionCode: "MH", ASN: "64504", Latitude: "19.07283", Longitude: "72.88261"},
+		{Country: "NL", City: "Amsterdam", Region: "North Holland", RegionCode: "NH", ASN: "64505", Latitude: "52.37403", Longitude: "4.88969"},
 	}
 )
 
@@ -67,30 +71,30 @@ func newCast(seed uint64) *cast {
 		p := person{id: id("user-", 24)}
 		p.email = fmt.Appendf(nil, "%s.%s@%s", givenNames[i%len(givenNames)], familyNames[(i*7+i/len(givenNames))%len(familyNames)],
 			mailDomains[r.below(len(mailDomains))])
-		user := fmt.Appendf(nil, `{"id":"%s","email":"%s"}`, p.id, p.email)
+		user := &auditlog.User{ID: string(p.id), Email: string(p.email)}
 		home := r.below(len(places))
 		for range 1 + r.below(3) {
 			p.sessions = append(p.sessions, session(&r, user, home))
 		}
 		for range r.below(3) {
-			p.keys = append(p.keys, fmt.Appendf(nil, `{"type":"api_key","api_key":{"id":"%s","type":"user","user":%s}}`, id("key_", 16), user))
+			p.keys = append(p.keys, key(auditlog.APIKey{ID: string(id("key_", 16)), Type: "user", User: user}))
 		}
 		if i%10 == 0 { // the specification's own example leaves the key's id out
-			p.keys = append(p.keys, fmt.Appendf(nil, `{"type":"api_key","api_key":{"type":"user","user":%s}}`, user))
+			p.keys = append(p.keys, key(auditlog.APIKey{Type: "user", User: user}))
 		}
 		c.people = append(c.people, p)
 	}
 	for range accountCount {
 		a := account{id: id("user-", 24)}
+		owner := &auditlog.ServiceAccount{ID: string(a.id)}
 		for range 1 + r.below(2) {
-			a.keys = append(a.keys, fmt.Appendf(nil, `{"type":"api_key","api_key":{"id":"%s","type":"service_account","service_account":{"id":"%s"}}}`,
-				id("key_", 16), a.id))
+			a.keys = append(a.keys, key(auditlog.APIKey{ID: string(id("key_", 16)), Type: "service_account", ServiceAccount: owner}))
 		}
 		c.accounts = append(c.accounts, a)
 	}
 	for _, name := range projectNames {
 		p := project{id: id("proj_", 24)}
-		p.fragment = fmt.Appendf(nil, `{"id":"%s","name":%s}`, p.id, quote(nil, name))
+		p.fragment = encode(&auditlog.Project{ID: string(p.id), Name: name})
 		c.projects = append(c.projects, p)
 	}
 	for range 12 {
@@ -99,33 +103,36 @@ func newCast(seed uint64) *cast {
 	return c
 }
 
+// encode returns the JSON of a part of the model.
+func encode(part any) []byte {
+	b, err := auditlog.Append(nil, part)
+	if err != nil {
+		panic(err) // not a part of the model
+	}
+	return b
+}
+
+// key returns an actor that came with a key.
+func key(k auditlog.APIKey) []byte {
+	return encode(&auditlog.Actor{Type: "api_key", APIKey: &k})
+}
+
 // session returns an actor that came through the web, by one of somebody's devices.
-func session(r *rng, user []byte, home int) []byte {
-	b := []byte(`{"type":"session","session":{`)
-	if user != nil {
-		b = fmt.Appendf(b, `"user":%s,`, user)
+func session(r *rng, user *auditlog.User, home int) []byte {
+	s := &auditlog.Session{User: user, IPAddress: address(r)}
+	if kind := r.below(16); kind > 0 { // else an address and nothing else
+		s.UserAgent = userAgents[r.below(len(userAgents))]
+		ja4 := "t13d1516h2_"
+		if kind < 3 { // over QUIC there is no JA3
+			ja4 = "q13d0313h3_"
+		} else {
+			s.JA3 = string(r.text(nil, hexes, 32))
+		}
+		b := append(r.text([]byte(ja4), hexes, 12), '_')
+		s.JA4 = string(r.text(b, hexes, 12))
+		s.IPAddressDetails = &places[home]
 	}
-	b = append(b, `"ip_address":"`...)
-	b = append(b, address(r)...)
-	b = append(b, '"')
-	kind := r.below(16)
-	if kind == 0 { // an address and nothing else
-		return append(b, "}}"...)
-	}
-	b = append(b, `,"user_agent":`...)
-	b = quote(b, userAgents[r.below(len(userAgents))])
-	ja4 := "t13d1516h2_"
-	if kind < 3 { // over QUIC there is no JA3
-		ja4 = "q13d0313h3_"
-	} else {
-		b = append(b, `,"ja3":"`...)
-		b = append(r.text(b, hexes, 32), '"')
-	}
-	b = append(append(b, `,"ja4":"`...), ja4...)
-	b = append(r.text(b, hexes, 12), '_')
-	b = append(r.text(b, hexes, 12), '"')
-	b = append(append(b, `,"ip_address_details":`...), places[home]...)
-	return append(b, "}}"...)
+	return encode(&auditlog.Actor{Type: "session", Session: s})
 }
 
 // address returns an address of the ranges reserved for documentation.

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"auditlog-connector/sources/openai/auditlog"
 )
 
 // shape is how an event's payload looks: literal text with places for values.
@@ -83,27 +85,26 @@ var pools = map[string][]string{
 // numbers are values for limits, the last beyond what a double can hold.
 var numbers = []string{"60", "500", "3000", "10000", "150000", "2000000", "9007199254740993"}
 
-// parseShape reads a sample: its type and the shape of its payload.
+// parseShape reads a sample: its type and the shape of its payload, with the names
+// of the model.
 func parseShape(text []byte) (string, *shape, error) {
-	var event map[string]json.RawMessage
-	if err := json.Unmarshal(text, &event); err != nil {
+	event, err := auditlog.Decode(text)
+	if err != nil {
 		return "", nil, err
 	}
-	var typ string
-	if err := json.Unmarshal(event["type"], &typ); err != nil {
-		return "", nil, fmt.Errorf("type: %w", err)
-	}
-	s := &shape{project: event["project"] != nil}
-	details, ok := event[typ]
-	if !ok {
-		return typ, s, nil
+	s := &shape{project: event.Project != nil}
+	details, ok := event.Details.(json.RawMessage)
+	switch {
+	case event.Details == nil:
+		return event.Type, s, nil
+	case !ok:
+		if details, err = auditlog.Append(nil, event.Details); err != nil {
+			return "", nil, err
+		}
 	}
 	s.present = true
-	p := shapeParser{
-		shape: s, area: typ, slots: map[string]int{},
-		dec: json.NewDecoder(bytes.NewReader(details)),
-	}
-	p.area, _, _ = strings.Cut(typ, ".")
+	p := shapeParser{shape: s, slots: map[string]int{}, dec: json.NewDecoder(bytes.NewReader(details))}
+	p.area, _, _ = strings.Cut(event.Type, ".")
 	p.dec.UseNumber()
 	if err := p.value(""); err != nil {
 		return "", nil, err
@@ -112,7 +113,7 @@ func parseShape(text []byte) (string, *shape, error) {
 	if len(p.slots) > maxSlots {
 		return "", nil, fmt.Errorf("%d different values, at most %d are possible", len(p.slots), maxSlots)
 	}
-	return typ, s, nil
+	return event.Type, s, nil
 }
 
 type shapeParser struct {
