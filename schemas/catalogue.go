@@ -29,6 +29,10 @@ type EventType struct {
 	ObjectNamePath []Path
 	TargetUserPath Path
 
+	// TargetUnknown is why an entry as documented may not name all that was acted on.
+	// It is empty where it always does, and for types whose payload nobody documents.
+	TargetUnknown string
+
 	ECS  ECSClass
 	OCSF OCSFClass
 	CIM  CIMClass

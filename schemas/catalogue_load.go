@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"bytes"
 	"cmp"
 	"embed"
 	"encoding/csv"
@@ -46,6 +47,9 @@ func readCatalogue() (*EventTypes, error) {
 	if err := c.readOverrides(); err != nil {
 		return nil, err
 	}
+	if err := c.readTargetUnknown(); err != nil {
+		return nil, err
+	}
 	for _, t := range c.order {
 		if err := t.addVariants(); err != nil {
 			return nil, err
@@ -87,14 +91,28 @@ func (c *EventTypes) readOverrides() error {
 	return nil
 }
 
+func (c *EventTypes) readTargetUnknown() error {
+	rows, err := readTable("catalogue/target-unknown.csv")
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		t := c.types[r["type"]]
+		if t == nil || !t.Documented || t.TargetUnknown != "" || r["reason"] == "" {
+			return fmt.Errorf("target unknown of %s: want a listed, documented type once, and a reason", r["type"])
+		}
+		t.TargetUnknown = r["reason"]
+	}
+	return nil
+}
+
 // readTable reads a table with a header line.
 func readTable(name string) ([]row, error) {
-	f, err := tables.Open(name)
+	text, err := tables.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	lines, err := csv.NewReader(f).ReadAll()
+	lines, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

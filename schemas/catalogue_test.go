@@ -87,6 +87,23 @@ func TestRenamedTypesShareARow(t *testing.T) {
 	}
 }
 
+func TestTypesThatNeedNotNameTheirTarget(t *testing.T) {
+	var names []string
+	for _, listed := range Catalogue().Types() {
+		if listed.TargetUnknown != "" {
+			names = append(names, listed.Type)
+		}
+	}
+	const want = "login.succeeded login.failed logout.succeeded logout.failed role.assignment.created role.assignment.deleted"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	owner := details(t, `{"id":"role-owner"}`)
+	if got := Catalogue().Lookup("role.assignment.created").For(owner); got.TargetUnknown == "" || got.SeverityReason != "owner role granted" {
+		t.Errorf("with an override: %+v", got)
+	}
+}
+
 func TestOverrides(t *testing.T) {
 	tests := []struct {
 		name, eventType, details, want string
@@ -144,6 +161,13 @@ func TestUnlistedTypesAreClassified(t *testing.T) {
 		{"tenant.agent.invoice.removed", "tenant remove success medium agent_invoice configuration billing 3004/4 Delete"},
 		{"sso.login.failed", "organization login failure low sso_login authentication  3002/1 Logon"},
 		{"device.logout.completed", "organization logout success info device_logout authentication AAA 3002/2 Logoff"},
+		{"tenant.quota_request.rejected", "tenant decline success info quota_request configuration configuration 3004/3 Update"},
+		{"tenant.user.blocked", "tenant suspend success medium user iam AAA 3004/12 Suspend"},
+		{"request.blocked", "organization fail failure medium request configuration configuration 3004/99 blocked"},
+		{"tenant.mfa.disabled", "tenant disable success high mfa iam AAA 3004/9 Disable"},
+		{"tenant.session_policy.disabled", "tenant disable success high session_policy iam AAA 3004/9 Disable"},
+		{"beta_feature.disabled", "organization disable success medium beta_feature configuration configuration 3004/9 Disable"},
+		{"domain.verified", "organization update success low domain configuration configuration 3004/3 Update"},
 		{"firewall.rule.denied", "organization fail failure medium firewall_rule configuration network 3004/99 denied"},
 		{"quantum.flux", "organization other unknown low quantum configuration configuration 3004/99 flux"},
 		{"nothing", "organization other unknown low nothing configuration configuration 3004/99 nothing"},

@@ -8,7 +8,8 @@
 //
 // [Catalogue] is the table of event types with their action, object, severity and
 // their places in ECS, OCSF and CIM, with rules for the types that nobody has
-// listed yet. Package rawjson reads the payloads.
+// listed yet. Package rawjson reads the payloads, and package history the records
+// that were written with other versions of the schema.
 //
 // Nothing here does I/O or looks at a clock, and everything is safe for concurrent
 // use.

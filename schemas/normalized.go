@@ -16,8 +16,9 @@ import (
 // order; null stands where the schema has null. Effective_at is RFC 3339, with
 // milliseconds if there are any. Changes are JSON text, as in Avro. Details and
 // raw are JSON values, without the white space between tokens and otherwise
-// spelled as served. A raw that is no JSON, or not valid UTF-8, is base64 text,
-// and raw_base64 is true beside it; details that are no JSON are text.
+// spelled as served; a raw that was left out is null. A raw that is no JSON, or not
+// valid UTF-8, is base64 text, and raw_base64 is true beside it; details that are
+// no JSON are text.
 func AppendNormalized(dst []byte, e *AuditEvent) []byte {
 	dst = slices.Grow(dst, sizeBound(e)+normalizedNames)
 	dst = member(dst, `{"event_id":`, e.EventID)
@@ -142,6 +143,9 @@ func normalizedDetails(dst []byte, e *AuditEvent) []byte {
 }
 
 func normalizedRaw(dst []byte, e *AuditEvent) []byte {
+	if len(e.Raw) == 0 {
+		return append(dst, "null"...) // taken out for this destination
+	}
 	if out, ok := e.AppendJSON(dst, e.Raw); ok {
 		return out
 	}
