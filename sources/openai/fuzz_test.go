@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"auditlog-connector/pipeline"
 	"auditlog-connector/sources"
 )
@@ -22,7 +24,7 @@ func FuzzPageIsWhatWasAskedFor(f *testing.F) {
 	f.Add([]byte(entries), int64(1770979925), int64(1770979926), "b")
 	f.Add([]byte(`{"data":[{"effective_at":1},{"id":7}],"has_more":true,"last_id":"x"}{"data":[],"has_more":false}`), int64(0), int64(2), "x")
 	config := defaults()
-	s, err := open(&config, sources.Env{Source: "acme", Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	s, err := open(&config, sources.Env{Source: "acme", Logger: slog.New(slog.DiscardHandler), Now: time.Now, Registerer: prometheus.NewRegistry()})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -54,6 +54,7 @@ func hostile() []hostileEntry {
 		{"id of the object a list", user(`{"id":[1]}`), "details.id: not a string, details.id: missing"},
 		{"id of the object a big number", user(`{"id":123456789012345678901234567890}`), ""},
 		{"certificates not a list", `{"id":"audit_log-1","type":"certificates.activated","certificates.activated":{"certificates":{}}}`, "details.certificates[].id: not a list"},
+		{"no certificates", `{"id":"audit_log-1","type":"certificates.activated","certificates.activated":{"certificates":[]}}`, "details.certificates[].id: nothing in the list"},
 		{"certificates of odd things", `{"id":"audit_log-1","type":"certificates.activated","certificates.activated":{"certificates":[1,null,{"id":"c"},{"id":[]}]}}`, "details.certificates[].id: missing, details.certificates[].id: not a string"},
 		{"error not a string", `{"id":"audit_log-1","type":"login.failed","login.failed":{"error_code":{},"error_message":5}}`, "details.error_code: not a string"},
 		{"project a string", `{"id":"audit_log-1","type":"login.succeeded","project":"p"}`, "project: not an object"},

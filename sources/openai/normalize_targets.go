@@ -66,6 +66,9 @@ func (n *normalizer) objects(t *targetList) {
 		}
 		return
 	}
+	if list.First().Kind() == rawjson.Invalid {
+		n.problem("details." + path.String() + ": nothing in the list")
+	}
 	for e := list.First(); e.Kind() != rawjson.Invalid; e = e.Next(list) {
 		id := n.text(path.Within(e), path.String())
 		if id == "" {

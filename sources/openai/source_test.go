@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"auditlog-connector/internal/secret"
 	"auditlog-connector/pipeline"
 	"auditlog-connector/sources"
@@ -46,6 +48,9 @@ func openSource(t *testing.T, change func(*Config), env sources.Env) *Source {
 	}
 	if env.Now == nil {
 		env.Now = time.Now
+	}
+	if env.Registerer == nil {
+		env.Registerer = prometheus.NewRegistry()
 	}
 	s, err := open(&c, env)
 	if err != nil {
