@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"auditlog-connector/schemas"
+	"auditlog-connector/schemas/cim"
+	"auditlog-connector/schemas/ecs"
+	"auditlog-connector/schemas/ocsf"
 )
 
 // Append adds e as one JSON document to dst: one line, without the newline. It is
@@ -19,6 +22,9 @@ var schemata = []struct {
 	append Append
 }{
 	{"normalized", schemas.AppendNormalized},
+	{"ecs", ecs.Append},
+	{"ocsf", ocsf.Append},
+	{"cim", cim.Append},
 	{"raw", appendRaw},
 }
 
