@@ -19,6 +19,7 @@ import (
 
 	"auditlog-connector/pipeline"
 	"auditlog-connector/schemas"
+	"auditlog-connector/schemas/history"
 )
 
 // Quarantine is a [pipeline.Quarantine] in a folder:
@@ -167,22 +168,41 @@ func (q *Quarantine) Read(id pipeline.BatchID) ([]Refused, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read quarantine: %s: %w", path, err)
 	}
-	if meta[schemaKey] != quarantineSchema() {
-		return nil, fmt.Errorf("read quarantine: %s: written with another version of the schema: read it with any Avro tool", path)
+	decode, err := refusedDecoder(meta[schemaKey])
+	if err != nil {
+		return nil, fmt.Errorf("read quarantine: %s: %w", path, err)
 	}
 	refused := make([]Refused, len(blocks))
 	for i, block := range blocks {
-		reason, rest, ok := cutAvroBytes(block)
-		if !ok {
-			return nil, fmt.Errorf("read quarantine: %s: record %d: %w", path, i, errContainer)
-		}
-		event, err := schemas.Decode(rest)
-		if err != nil {
+		if refused[i], err = decode(block); err != nil {
 			return nil, fmt.Errorf("read quarantine: %s: record %d: %w", path, i, err)
 		}
-		refused[i] = Refused{Event: event, Reason: string(reason)}
 	}
 	return refused, nil
+}
+
+// refusedDecoder returns what reads a record that was written with schema. Files
+// outlive the version that wrote them.
+func refusedDecoder(schema string) (func(block []byte) (Refused, error), error) {
+	if schema == quarantineSchema() {
+		return func(block []byte) (Refused, error) {
+			reason, rest, ok := cutAvroBytes(block)
+			if !ok {
+				return Refused{}, errContainer
+			}
+			event, err := schemas.Decode(rest)
+			return Refused{Event: event, Reason: string(reason)}, err
+		}, nil
+	}
+	read, err := history.With(schema)
+	if err != nil {
+		return nil, err
+	}
+	return func(block []byte) (Refused, error) {
+		event, fields, err := read(block)
+		reason, _ := fields["reason"].(string)
+		return Refused{Event: event, Reason: reason}, err
+	}, nil
 }
 
 func (q *Quarantine) path(id pipeline.BatchID) (string, error) {

@@ -66,6 +66,14 @@ func TestQuarantineKeepsRefusedRecords(t *testing.T) {
 			t.Errorf("%s: mode %v %v, want %v", name, info.Mode(), err, mode)
 		}
 	}
+	// So does a later version of this program, which describes a field in other words.
+	old, other := "Why the destination refused the event.", "What the destination said of the event"
+	if err := os.WriteFile(path, bytes.Replace(data, []byte(old), []byte(other), 1), 0o600); err != nil || !bytes.Contains(data, []byte(old)) || len(old) != len(other) {
+		t.Fatal("the file was not changed as it should", err)
+	}
+	if again, err := q.Read(m.ID); err != nil || !reflect.DeepEqual(again, got) {
+		t.Errorf("read with another schema: %+v, %v", again, err)
+	}
 	// A foreign reader finds the same.
 	r, err := goavro.NewOCFReader(bytes.NewReader(data))
 	if err != nil {

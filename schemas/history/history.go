@@ -138,3 +138,27 @@ func FromNative(native any) (schemas.AuditEvent, error) {
 	}
 	return schemas.Decode(avro)
 }
+
+// With returns a function that reads records written with a schema: the record of
+// any version, one this program does not know included, and with fields of its own
+// beside the record's, which it returns as goavro does. Fields that the schema lacks
+// get their defaults. It fails if schema is no schema; the function fails if avro is
+// not one record of it, or lacks what every version has.
+func With(schema string) (func(avro []byte) (schemas.AuditEvent, map[string]any, error), error) {
+	codec, err := goavro.NewCodec(schema)
+	if err != nil {
+		return nil, fmt.Errorf("parse the writer's schema: %w", err)
+	}
+	return func(avro []byte) (schemas.AuditEvent, map[string]any, error) {
+		native, rest, err := codec.NativeFromBinary(avro)
+		if err != nil {
+			return schemas.AuditEvent{}, nil, fmt.Errorf("decode with the writer's schema: %w", err)
+		}
+		fields, ok := native.(map[string]any)
+		if len(rest) > 0 || !ok {
+			return schemas.AuditEvent{}, nil, fmt.Errorf("decode with the writer's schema: not one record, %d bytes are left", len(rest))
+		}
+		event, err := FromNative(native)
+		return event, fields, err
+	}, nil
+}
