@@ -9,6 +9,7 @@ import (
 type Checkpoint struct {
 	Epoch     string
 	Next      uint64              // sequence number of the next batch to be cut; above Prepared's
+	Last      uint64              // of the batch recorded as delivered last, 0: none in this epoch; numbers in between were given up
 	Start     time.Time           // where streams begin that were not known before
 	Streams   map[string]Progress // by stream
 	Delivered []Position          // at or above the lowest horizon; the seen set
@@ -18,16 +19,7 @@ type Checkpoint struct {
 
 // HasDelivered reports whether the lane has delivered a batch in this epoch, one that
 // is in doubt left aside.
-func (c Checkpoint) HasDelivered() bool { return c.last() > 0 }
-
-// last returns the number of the batch that was delivered last, 0 if none was.
-func (c Checkpoint) last() uint64 {
-	used := uint64(1) // Next is not delivered yet
-	if c.Prepared != nil {
-		used++
-	}
-	return max(c.Next, used) - used
-}
+func (c Checkpoint) HasDelivered() bool { return c.Last > 0 }
 
 // Progress is a lane's place in one stream.
 type Progress struct {

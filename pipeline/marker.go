@@ -77,10 +77,10 @@ func (mk *Marker) Claim(cp Checkpoint, takeover bool) (Marker, bool, error) {
 	case mk.Digest != "" && mk.Seq >= cp.Next && !takeover:
 		return Marker{}, false, fmt.Errorf("%w: the destination is at batch %d, the checkpoint at %d: it was restored from a backup or is used twice",
 			ErrForeignEpoch, mk.Seq, cp.Next)
-	case mk.Digest != "" && mk.Seq < cp.last() && !takeover:
-		return Marker{}, false, fmt.Errorf("%w: batches %d to %d were delivered and are not at the destination: an older copy of it was put in its place",
-			ErrForeignEpoch, mk.Seq+1, cp.last())
-	case mk.Digest != "" && (mk.Seq >= cp.Next || mk.Seq < cp.last()):
+	case mk.Digest != "" && mk.Seq < cp.Last && !takeover:
+		return Marker{}, false, fmt.Errorf("%w: the destination is at batch %d, and batch %d was delivered: an older copy of it was put in its place",
+			ErrForeignEpoch, mk.Seq, cp.Last)
+	case mk.Digest != "" && (mk.Seq >= cp.Next || mk.Seq < cp.Last):
 		return fresh, true, nil
 	}
 	return *mk, false, nil

@@ -77,10 +77,9 @@ func TestMarkerClaim(t *testing.T) {
 		{"ours, claimed only", &Marker{Epoch: "e1"}, Checkpoint{Epoch: "e1", Next: 1}, false, false, nil},
 		{"destination is ahead", &delivered, Checkpoint{Epoch: "e1", Next: 7}, false, false, ErrForeignEpoch},
 		{"destination is ahead, takeover", &delivered, Checkpoint{Epoch: "e1", Next: 7}, true, true, nil},
-		{"ours, and the next is in doubt", &delivered, Checkpoint{Epoch: "e1", Next: 9, Prepared: &Manifest{}}, false, false, nil},
-		{"destination is behind", &delivered, Checkpoint{Epoch: "e1", Next: 9}, false, false, ErrForeignEpoch},
-		{"destination is behind, and one is in doubt", &delivered, Checkpoint{Epoch: "e1", Next: 10, Prepared: &Manifest{}}, false, false, ErrForeignEpoch},
-		{"destination is behind, takeover", &delivered, Checkpoint{Epoch: "e1", Next: 9}, true, true, nil},
+		{"ours, and numbers were given up since", &delivered, Checkpoint{Epoch: "e1", Next: 12, Last: 7}, false, false, nil},
+		{"destination is behind", &delivered, Checkpoint{Epoch: "e1", Next: 9, Last: 8}, false, false, ErrForeignEpoch},
+		{"destination is behind, takeover", &delivered, Checkpoint{Epoch: "e1", Next: 9, Last: 8}, true, true, nil},
 		{"another epoch", &delivered, Checkpoint{Epoch: "e2", Next: 8}, false, false, ErrForeignEpoch},
 		{"another epoch, takeover", &delivered, Checkpoint{Epoch: "e2", Next: 1}, true, true, nil},
 	} {

@@ -107,6 +107,7 @@ func encodeHeader(lane string, h *header) []byte {
 	b = appendString(b, h.epoch)
 	b = binary.AppendUvarint(b, h.generation)
 	b = binary.AppendUvarint(b, h.next)
+	b = binary.AppendUvarint(b, h.last)
 	b = appendTime(b, h.start)
 	b = appendBool(b, h.takeover)
 	b = binary.AppendUvarint(b, uint64(len(h.streams)))
@@ -133,7 +134,7 @@ func decodeHeader(lane string, value []byte) (header, error) {
 		return header{}, err
 	}
 	d := decoder{b: body, s: string(body)}
-	h := header{epoch: d.string(), generation: d.uvarint(), next: d.uvarint(), start: d.time(), takeover: d.bool()}
+	h := header{epoch: d.string(), generation: d.uvarint(), next: d.uvarint(), last: d.uvarint(), start: d.time(), takeover: d.bool()}
 	h.streams = make(map[string]pipeline.Progress)
 	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
 		h.streams[d.string()] = pipeline.Progress{Watermark: d.time(), Floor: d.time(), Joined: d.time()}

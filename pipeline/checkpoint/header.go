@@ -16,6 +16,7 @@ type header struct {
 	epoch      string
 	generation uint64 // steps since the lane was made; resets included
 	next       uint64
+	last       uint64 // number of the batch recorded as delivered last; 0: none in this epoch
 	start      time.Time
 	takeover   bool
 	streams    map[string]pipeline.Progress
@@ -63,7 +64,7 @@ func (h header) advance(lane string, done bool, next *pipeline.Manifest) (header
 		if err := h.apply(lane, h.prepared); err != nil {
 			return header{}, err
 		}
-		h.prepared = nil
+		h.last, h.prepared = h.prepared.ID.Seq, nil
 	}
 	if next == nil {
 		return h, nil
@@ -160,6 +161,7 @@ func (h *header) checkpoint(lane string, prepared []pipeline.Position) pipeline.
 	return pipeline.Checkpoint{
 		Epoch:    h.epoch,
 		Next:     h.next,
+		Last:     h.last,
 		Start:    h.start,
 		Streams:  maps.Clone(h.streams),
 		Prepared: h.manifest(lane, prepared),

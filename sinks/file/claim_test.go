@@ -20,8 +20,8 @@ func TestClaimWarnsIfTheDestinationForgotTheLane(t *testing.T) {
 	}{
 		"new lane":                {pipeline.Checkpoint{Epoch: "0000000a", Next: 1}, false},
 		"first batch in doubt":    {pipeline.Checkpoint{Epoch: "0000000a", Next: 2, Prepared: prepared}, false},
-		"a batch was delivered":   {pipeline.Checkpoint{Epoch: "0000000a", Next: 2}, true},
-		"and another is in doubt": {pipeline.Checkpoint{Epoch: "0000000a", Next: 3, Prepared: prepared}, true},
+		"a batch was delivered":   {pipeline.Checkpoint{Epoch: "0000000a", Next: 2, Last: 1}, true},
+		"and another is in doubt": {pipeline.Checkpoint{Epoch: "0000000a", Next: 3, Last: 1, Prepared: prepared}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())

@@ -85,14 +85,8 @@ func (w *world) close(s pipeline.Sink) {
 	}
 }
 
-// checkpoint is one that has used up the numbers below next, and may not know what
-// became of the last of them.
 func checkpoint(epoch string, next uint64) pipeline.Checkpoint {
-	cp := pipeline.Checkpoint{Epoch: epoch, Next: next, Start: pipeline.Earliest}
-	if next > 1 {
-		cp.Prepared = &pipeline.Manifest{ID: pipeline.BatchID{Epoch: epoch, Seq: next - 1}}
-	}
-	return cp
+	return pipeline.Checkpoint{Epoch: epoch, Next: next, Start: pipeline.Earliest}
 }
 
 func claim(ctx context.Context, s pipeline.Sink, cp pipeline.Checkpoint, takeover bool) error {

@@ -19,8 +19,8 @@ func TestClaimWarnsIfTheDestinationForgotTheLane(t *testing.T) {
 	}{
 		"new lane":                {pipeline.Checkpoint{Epoch: "0000000a", Next: 1}, false},
 		"first batch in doubt":    {pipeline.Checkpoint{Epoch: "0000000a", Next: 2, Prepared: prepared}, false},
-		"a batch was delivered":   {pipeline.Checkpoint{Epoch: "0000000a", Next: 2}, true},
-		"and another is in doubt": {pipeline.Checkpoint{Epoch: "0000000a", Next: 3, Prepared: prepared}, true},
+		"a batch was delivered":   {pipeline.Checkpoint{Epoch: "0000000a", Next: 2, Last: 1}, true},
+		"and another is in doubt": {pipeline.Checkpoint{Epoch: "0000000a", Next: 3, Last: 1, Prepared: prepared}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
@@ -31,7 +31,7 @@ func TestClaimWarnsIfTheDestinationForgotTheLane(t *testing.T) {
 			if err := s.Claim(t.Context(), tt.cp, false); err != nil {
 				t.Fatal(err)
 			}
-			warned := strings.Contains(log.String(), "reset --lane acme/x --start earliest")
+			warned := strings.Contains(log.String(), "reset --lane acme/x --start earliest --takeover")
 			if warned != tt.warn {
 				t.Errorf("warned %v, want %v: %s", warned, tt.warn, &log)
 			}

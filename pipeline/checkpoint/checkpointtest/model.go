@@ -17,6 +17,7 @@ type Model struct{ lanes map[string]*modelLane }
 type modelLane struct {
 	epoch     string
 	next      uint64
+	last      uint64
 	start     time.Time
 	streams   map[string]pipeline.Progress
 	delivered [][]pipeline.Position
@@ -37,7 +38,7 @@ func (m *Model) Advance(s Step) {
 	if s.Done {
 		l.delivered = append(l.delivered, l.prepared.Members)
 		l.progress(l.prepared)
-		l.prepared = nil
+		l.last, l.prepared = l.prepared.ID.Seq, nil
 	}
 	switch {
 	case s.Next == nil:
@@ -80,7 +81,7 @@ func (l *modelLane) floor() time.Time {
 // Checkpoint returns what Load has to return for lane.
 func (m *Model) Checkpoint(lane string) pipeline.Checkpoint {
 	l := m.lanes[lane]
-	cp := pipeline.Checkpoint{Epoch: l.epoch, Next: l.next, Start: l.start, Streams: maps.Clone(l.streams), Prepared: l.prepared}
+	cp := pipeline.Checkpoint{Epoch: l.epoch, Next: l.next, Last: l.last, Start: l.start, Streams: maps.Clone(l.streams), Prepared: l.prepared}
 	for _, batch := range l.delivered {
 		for _, p := range batch {
 			if !p.Time.Before(l.floor()) {

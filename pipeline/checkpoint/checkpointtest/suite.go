@@ -98,8 +98,8 @@ func describe(cp pipeline.Checkpoint) string {
 	if m := cp.Prepared; m != nil {
 		prepared = fmt.Sprintf("%v place %q watermarks %v floors %v joined %v members %v", m.ID, m.Place, m.Watermarks, m.Floors, m.Joined, m.Members)
 	}
-	return fmt.Sprintf("epoch %s next %d start %v takeover %v streams %v prepared (%s) delivered %d %v",
-		cp.Epoch, cp.Next, cp.Start, cp.Takeover, cp.Streams, prepared, len(cp.Delivered), cp.Delivered)
+	return fmt.Sprintf("epoch %s next %d last %d start %v takeover %v streams %v prepared (%s) delivered %d %v",
+		cp.Epoch, cp.Next, cp.Last, cp.Start, cp.Takeover, cp.Streams, prepared, len(cp.Delivered), cp.Delivered)
 }
 
 func (h Harness) newLane(t *testing.T) {
