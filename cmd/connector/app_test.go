@@ -124,6 +124,7 @@ type memorySink struct {
 	Token  secret.String `yaml:"token"`
 	Fail   string        `yaml:"fail"`
 	Marker bool          `yaml:"marker"` // it can tell what it has
+	Schema string        `yaml:"schema"`
 }
 
 func (w *world) sinkType(name string) sinks.Type {

@@ -58,16 +58,19 @@ type logConfig struct {
 }
 
 type sinkConfig struct {
-	Name     string       `yaml:"name"`
-	Type     string       `yaml:"type"`
-	Sources  *[]string    `yaml:"sources"` // nil: all
-	Start    startTime    `yaml:"start"`
-	Filter   filterConfig `yaml:"filter"`
-	Batch    batchConfig  `yaml:"batch"`
-	Buffer   *int         `yaml:"buffer"`
-	OnReject rejectPolicy `yaml:"on_reject"`
-	InDoubt  doubtPolicy  `yaml:"in_doubt"`
-	Config   yaml.Node    `yaml:"config"`
+	Name     string        `yaml:"name"`
+	Type     string        `yaml:"type"`
+	Sources  *[]string     `yaml:"sources"` // nil: all
+	Start    startTime     `yaml:"start"`
+	Filter   filterConfig  `yaml:"filter"`
+	Drop     []string      `yaml:"drop"` // fields of the record, see package redact
+	Hash     []string      `yaml:"hash"`
+	HashKey  secret.String `yaml:"hash_key"`
+	Batch    batchConfig   `yaml:"batch"`
+	Buffer   *int          `yaml:"buffer"`
+	OnReject rejectPolicy  `yaml:"on_reject"`
+	InDoubt  doubtPolicy   `yaml:"in_doubt"`
+	Config   yaml.Node     `yaml:"config"`
 }
 
 type batchConfig struct {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"auditlog-connector/internal/strictyaml"
+	"auditlog-connector/pipeline/checkpoint"
 	"auditlog-connector/sinks"
 )
 
@@ -25,6 +26,9 @@ func (d *configDecoder) sinks() {
 	for i, c := range f.Sinks {
 		path := strictyaml.Index("sinks", i)
 		d.name("sinks", i, c.Name, first)
+		if c.Name == checkpoint.SetAsideDir {
+			d.add(path+".name", "entries that are set aside have the quarantine folder of that name", "%q cannot be a sink's name", c.Name)
+		}
 		configured := d.sinkType(c, path)
 		from := d.sinkSources(c, path, sourceNames)
 		for _, name := range from {
@@ -33,6 +37,7 @@ func (d *configDecoder) sinks() {
 		for _, err := range c.Filter.validate() {
 			d.report(prefixed(path+".filter", err))
 		}
+		d.redaction(c, path)
 		if configured == nil {
 			continue
 		}

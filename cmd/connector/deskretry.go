@@ -56,7 +56,7 @@ func (d *desk) deliverAgain(ctx context.Context, l laneSettings, id pipeline.Bat
 	if err != nil {
 		return err
 	}
-	b, err := d.batchAgain(src, cp, id)
+	b, err := d.batchAgain(src, cp, l, id)
 	if err != nil {
 		return err
 	}
@@ -104,8 +104,8 @@ func (d *desk) deliverAgain(ctx context.Context, l laneSettings, id pipeline.Bat
 }
 
 // batchAgain makes the batch that delivers the refused records of id, from what
-// the source served and by the normalizer of today.
-func (d *desk) batchAgain(src pipeline.Source, cp pipeline.Checkpoint, id pipeline.BatchID) (pipeline.Batch, error) {
+// the source served and by the normalizer and the redaction of today.
+func (d *desk) batchAgain(src pipeline.Source, cp pipeline.Checkpoint, l laneSettings, id pipeline.BatchID) (pipeline.Batch, error) {
 	refused, err := d.quarantine.Read(id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return pipeline.Batch{}, errors.New("it is not in quarantine")
@@ -129,14 +129,43 @@ func (d *desk) batchAgain(src pipeline.Source, cp pipeline.Checkpoint, id pipeli
 			b.Joined[s] = p.Joined
 		}
 	}
+	again, err := l.again(src)
+	if err != nil {
+		return pipeline.Batch{}, err
+	}
 	for _, r := range refused {
 		at := pipeline.Position{Time: r.Event.EffectiveAt.UTC().Truncate(time.Second), ID: r.Event.EventID}
 		if id.Epoch != cp.Epoch && !at.Time.Before(cp.Start) {
 			return b, fmt.Errorf("the lane was reset since, and has got event %s again, or will: refusing to deliver it twice", at.ID)
 		}
-		e := src.Normalize(pipeline.Raw{Position: at, Body: r.Event.Raw})
 		b.Members = append(b.Members, at)
-		b.Records = append(b.Records, pipeline.Record{Event: e, Avro: schemas.Encode(nil, &e.Audit)})
+		b.Records = append(b.Records, again(at, r.Event))
 	}
 	return b, nil
+}
+
+// again returns what makes a record of the lane from one in quarantine. A redacted
+// one has no entry to begin with: it is taken as it is, less what is dropped today.
+func (l laneSettings) again(src pipeline.Source) (func(pipeline.Position, schemas.AuditEvent) pipeline.Record, error) {
+	redactor, err := l.redactor()
+	if err != nil {
+		return nil, err
+	}
+	dropper, err := l.dropper()
+	if err != nil {
+		return nil, err
+	}
+	return func(at pipeline.Position, quarantined schemas.AuditEvent) pipeline.Record {
+		if len(quarantined.Raw) == 0 {
+			r := pipeline.Record{Event: pipeline.Event{Raw: pipeline.Raw{Position: at}, Audit: quarantined}}
+			dropper(&r)
+			return r
+		}
+		e := src.Normalize(pipeline.Raw{Position: at, Body: quarantined.Raw})
+		r := pipeline.Record{Event: e, Avro: schemas.Encode(nil, &e.Audit)}
+		if redactor != nil {
+			redactor(&r)
+		}
+		return r
+	}, nil
 }

@@ -308,7 +308,7 @@ func (w *world) retryUntil(t *testing.T, batch, step string) {
 	l, _ := s.lane(id.Lane)
 	src, err := d.source(t.Context(), l)
 	must(err)
-	b, err := d.batchAgain(src, cp, id)
+	b, err := d.batchAgain(src, cp, l, id)
 	must(err)
 	must(d.quarantine.BeginRetry(id, b.ID))
 	if step == "named" {

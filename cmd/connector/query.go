@@ -35,11 +35,14 @@ and views. Nothing is left on disk, and no running connector is disturbed, excep
 that both count against the API's limits.
 
 Views: audit_logs (id, actor, effective_at, project, type, and one column per
-event type, named like it) and events (time, type, action, outcome, severity,
-actor_email, actor_ip, target_type, target_id, project). Names with a dot need
-double quotes, text single ones.`,
+event type, named like it) and events, an event on one line (time, type, action,
+outcome, severity, actor_email, actor_ip, target_type, target_id, project,
+target_name, actor_kind, actor_id, actor_country, severity_reason, error, changes,
+…). Names with a dot need double quotes, text single ones.`,
 		Example: `  connector query "SELECT type, count(*) FROM audit_logs GROUP BY 1 ORDER BY 2 DESC"
   connector query "SELECT time, actor_email, actor_ip FROM events WHERE type = 'login.failed' ORDER BY time DESC LIMIT 20"
+  connector query "SELECT time, type, severity_reason, actor_email, target_name FROM events WHERE severity = 'high' ORDER BY time DESC"
+  connector query "SELECT actor_email, actor_country, count(*) FROM events WHERE outcome = 'failure' GROUP BY 1, 2 ORDER BY 3 DESC"
   connector query --live --since 2h "SELECT time, type, actor_email FROM events ORDER BY time"
   connector query -o json 'SELECT id, "api_key.created" FROM audit_logs WHERE type = '\''api_key.created'\'''`,
 		Args: oneStatement,

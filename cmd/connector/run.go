@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"auditlog-connector/pipeline"
@@ -52,34 +53,37 @@ began. Exit code 3 means that a lane needs an operator.`,
 func (a *app) export(ctx context.Context, s *settings, once bool) (err error) {
 	terminal := isTerminal(a.stderr)
 	line := &statusLine{w: a.stderr}
-	log := a.logger(s.file.Log, line, terminal)
+	trouble := newRecentTrouble(a.now)
+	log := trouble.watch(a.logger(s.file.Log, line, terminal))
 	for _, p := range s.problems {
 		log.Warn("configuration warning", "file", s.name, "line", p.Line, "path", p.Path, "problem", p.Message, "hint", p.Hint)
 	}
 	var opened closers
 	defer func() { err = errors.Join(err, opened.close()) }()
 
-	endpoint, err := listenHTTP(s, once, log)
-	if err != nil {
-		return err
-	}
-	opened.add("http.listen", endpoint)
-	cfg, store, err := a.open(ctx, s, &opened, log)
+	metrics := newMetricRegistry()
+	registerDisk(metrics, s.file.Checkpoint.Path)
+	cfg, store, err := a.open(ctx, s, &opened, metrics, log)
 	if err != nil {
 		if once {
 			return &exitError{onceCode(err), err}
 		}
 		return err
 	}
+	// Behind the checkpoint: a second process is told of the lock, not of the address.
+	endpoint, err := listenHTTP(s, once, log)
+	if err != nil {
+		return err
+	}
+	opened.add("http.listen", endpoint)
 	cfg.Once = once
-	metrics := newMetricRegistry()
 	cfg.Registerer = metrics
 	p, err := pipeline.New(cfg)
 	if err != nil {
 		return err
 	}
 	log.Info("started", "version", programVersion().Version, "config", s.name, "lanes", len(s.lanes), "once", once)
-	endpoint.serve(s, p.Status, metrics, log)
+	endpoint.serve(s, p.Status, metrics, trouble, log)
 	stopControl := serveControl(ctx, s.file.Checkpoint.Path, a.runningDesk(s, p, cfg, store, log), log)
 	stopProgress := func() {}
 	if terminal {
@@ -144,7 +148,7 @@ func (c *closers) close() error {
 
 // open opens sources, checkpoint and sinks. What it opened is in opened, also if
 // it fails.
-func (a *app) open(ctx context.Context, s *settings, opened *closers, log *slog.Logger) (pipeline.Config, *checkpoint.File, error) {
+func (a *app) open(ctx context.Context, s *settings, opened *closers, metrics prometheus.Registerer, log *slog.Logger) (pipeline.Config, *checkpoint.File, error) {
 	p := s.file.Pipeline
 	cfg := pipeline.Config{
 		PollInterval: p.PollInterval, Recent: p.Recent, SweepInterval: p.SweepInterval,
@@ -154,7 +158,9 @@ func (a *app) open(ctx context.Context, s *settings, opened *closers, log *slog.
 		if !s.feeds(c.name) {
 			continue
 		}
-		src, err := c.Open(ctx, sources.Env{Source: c.name, Logger: log, Now: a.now})
+		src, err := c.Open(ctx, sources.Env{
+			Source: c.name, Logger: log, Now: a.now, Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"source": c.name}, metrics),
+		})
 		if err != nil {
 			return cfg, nil, fmt.Errorf("open source %s: %w", c.name, err)
 		}
@@ -175,7 +181,7 @@ func (a *app) open(ctx context.Context, s *settings, opened *closers, log *slog.
 			if l.source != src.Name {
 				continue
 			}
-			lane, err := a.openLane(ctx, l, opened, log)
+			lane, err := a.openLane(ctx, l, opened, metrics, log)
 			if err != nil {
 				return cfg, nil, err
 			}
@@ -195,17 +201,22 @@ func (s *settings) feeds(source string) bool {
 	return false
 }
 
-func (a *app) openLane(ctx context.Context, l laneSettings, opened *closers, log *slog.Logger) (pipeline.LaneConfig, error) {
+func (a *app) openLane(ctx context.Context, l laneSettings, opened *closers, metrics prometheus.Registerer, log *slog.Logger) (pipeline.LaneConfig, error) {
 	guarantee, _ := l.configured.Guarantee()
+	redactor, err := l.redactor()
+	if err != nil {
+		return pipeline.LaneConfig{}, fmt.Errorf("open lane %s: %w", l.name(), err)
+	}
 	target, err := l.configured.Open(ctx, sinks.Env{
 		Source: l.source, Sink: l.sink.Name, Lane: l.name(), Logger: log,
+		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"lane": l.name()}, metrics),
 	})
 	if err != nil {
 		return pipeline.LaneConfig{}, fmt.Errorf("open lane %s: %w", l.name(), err)
 	}
 	opened.add("lane "+l.name(), target)
 	return pipeline.LaneConfig{
-		Sink: l.sink.Name, Target: target, Guarantee: guarantee, Start: l.sink.Start.Start, Filter: l.sink.Filter.compile(),
+		Sink: l.sink.Name, Target: target, Guarantee: guarantee, Start: l.sink.Start.Start, Filter: l.sink.Filter.compile(), Redact: redactor,
 		Batch: l.batch, Buffer: l.sink.buffer(),
 		OnReject: pipeline.RejectPolicy(l.sink.OnReject), InDoubt: pipeline.DoubtPolicy(l.sink.InDoubt),
 	}, nil

@@ -72,7 +72,7 @@ func (a *app) askStatus(ctx context.Context, s *settings) operatorStatus {
 	st := stoppedStatus(s, nil, a.now())
 	st.Problem = err.Error()
 	for i := range st.Lanes {
-		st.Lanes[i].State = "unknown"
+		st.Lanes[i].State, st.Lanes[i].Reason = "unknown", st.Problem
 	}
 	for i := range st.Sources {
 		st.Sources[i].State = "unknown"
@@ -130,7 +130,7 @@ func stoppedLane(name string, checkpoints map[string]laneCheckpoint, now time.Ti
 		return st
 	case cp.Error != "":
 		st.State, st.Reason = "halted", cp.Error
-		st.Hint = "restore the checkpoint from a backup, or: connector checkpoint reset"
+		st.Hint = "restore the checkpoint from a backup, or: connector checkpoint reset --lane " + name + " --start earliest --takeover"
 		return st
 	}
 	for stream, p := range cp.Streams {
@@ -180,7 +180,7 @@ func printStatus(w io.Writer, st operatorStatus, now time.Time) error {
 			}
 		}
 		rows = append(rows, row)
-		if l.Reason != "" {
+		if l.Reason != "" && l.Reason != st.Problem {
 			fmt.Fprintf(&notes, "\n%s: %s", printable(l.Lane), printable(l.Reason))
 			if l.Hint != "" {
 				fmt.Fprintf(&notes, "\n  to do: %s", printable(l.Hint))

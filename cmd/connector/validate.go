@@ -29,6 +29,7 @@ type validatedLane struct {
 	Conditions []string `json:"conditions"`
 	Start      string   `json:"start"`
 	Filter     string   `json:"filter"`
+	Redaction  string   `json:"redaction"` // fields that the sink does not get as they are
 }
 
 type problemMessage struct {
@@ -47,8 +48,8 @@ func (a *app) validateCommand() *cobra.Command {
 		Short: "Checks the configuration and prints what each lane promises",
 		Long: `validate reads the configuration and reports everything that is wrong with it at
 once. It reads no secret and contacts nobody. If nothing is wrong it prints each
-lane, a source feeding a sink, with its delivery guarantee and the conditions
-under which that holds. Warnings leave the exit code at 0; errors make it 2.`,
+lane, a source feeding a sink, with its delivery guarantee, the conditions under
+which that holds, and the fields that the sink does not get. Warnings leave the exit code at 0; errors make it 2.`,
 		Example: `  connector validate --config connector.yaml
   connector validate --config connector.yaml -o json | jq '.lanes[].guarantee'`,
 		Args: cobra.NoArgs,
@@ -102,13 +103,14 @@ func describe(s *settings, valid bool) validation {
 		v.Lanes = append(v.Lanes, validatedLane{
 			Lane: l.name(), Source: l.source, Sink: l.sink.Name, Type: l.sink.Type,
 			Guarantee: guarantee.String(), Conditions: append([]string{}, conditions...),
-			Start: l.sink.Start.String(), Filter: l.sink.Filter.String(),
+			Start: l.sink.Start.String(), Filter: l.sink.Filter.String(), Redaction: l.sink.redaction(),
 		})
 	}
 	return v
 }
 
-// printLanes writes a table with one line per condition.
+// printLanes writes a table with one line per condition, and below it which lanes
+// do not get the whole record.
 func printLanes(w io.Writer, lanes []validatedLane) error {
 	var rows [][]string
 	for _, l := range lanes {
@@ -122,7 +124,19 @@ func printLanes(w io.Writer, lanes []validatedLane) error {
 			row = []string{"", "", ""}
 		}
 	}
-	return writeTable(w, []string{"LANE", "TYPE", "GUARANTEE", "CONDITIONS"}, rows)
+	if err := writeTable(w, []string{"LANE", "TYPE", "GUARANTEE", "CONDITIONS"}, rows); err != nil {
+		return err
+	}
+	first := "\n"
+	for _, l := range lanes {
+		if l.Redaction != "" {
+			if _, err := fmt.Fprintf(w, "%s%s gets less than the record; %s\n", first, l.Lane, l.Redaction); err != nil {
+				return err
+			}
+			first = ""
+		}
+	}
+	return nil
 }
 
 // forgottenLanes warns of lanes that the checkpoint has and the configuration has

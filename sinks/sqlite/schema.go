@@ -113,7 +113,8 @@ func member(name string) string {
 // quote makes text a literal.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-// events is what an analyst wants to see of an event on one line.
+// events is what an analyst wants to see of an event on one line, what is wanted
+// most in front. Columns are only ever added, at the end.
 const events = `CREATE VIEW events AS SELECT
   strftime('%Y-%m-%dT%H:%M:%SZ', ` + seconds + `, 'unixepoch') AS time,
   event_type AS type,
@@ -124,5 +125,23 @@ const events = `CREATE VIEW events AS SELECT
   actor_ip,
   targets ->> '$[0].type' AS target_type,
   targets ->> '$[0].id' AS target_id,
-  coalesce(project_name, project_id) AS project
+  coalesce(project_name, project_id) AS project,
+  targets ->> '$[0].name' AS target_name,
+  actor_kind,
+  actor_id,
+  actor_name,
+  actor_api_key_id,
+  actor_service_account_id,
+  actor_user_agent,
+  actor_geo_country AS actor_country,
+  actor_geo_city AS actor_city,
+  actor_geo_asn AS actor_asn,
+  severity_reason,
+  coalesce(error_message, error_code) AS error,
+  changes,
+  project_id,
+  organization_id,
+  stream,
+  source,
+  event_id AS id
 FROM audit_events`

@@ -54,7 +54,7 @@ func (s *sink) Claim(ctx context.Context, cp pipeline.Checkpoint, takeover bool)
 			}
 			if found == nil && cp.HasDelivered() {
 				s.log.Warn("the database does not know this lane, which has delivered before: was it deleted, or path changed? Earlier events are not in it",
-					"lane", s.lane, "path", s.path, "hint", "to deliver them again: connector checkpoint reset --lane "+s.lane+" --start earliest")
+					"lane", s.lane, "path", s.path, "hint", "to deliver them again: connector checkpoint reset --lane "+s.lane+" --start earliest --takeover")
 			}
 			marker, write, err := found.marker().Claim(cp, takeover)
 			if err != nil {

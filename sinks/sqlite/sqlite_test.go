@@ -287,7 +287,10 @@ func TestViewEventsAndColumns(t *testing.T) {
 	}
 	db := reader(t, path)
 	for query, want := range map[string]string{
-		`SELECT concat_ws('|', time, type, action, outcome, severity, actor_email, actor_ip, target_type, target_id, project) FROM events`: "2026-11-20T09:28:59Z|api_key.created|create|success|medium|ana@example.com|203.0.113.24|api_key|key_1|Forschung & Größe",
+		`SELECT concat_ws('|', time, type, action, outcome, severity, actor_email, actor_ip, target_type, target_id, project) FROM events`:                                                        "2026-11-20T09:28:59Z|api_key.created|create|success|medium|ana@example.com|203.0.113.24|api_key|key_1|Forschung & Größe",
+		`SELECT concat_ws('|', target_name, actor_kind, actor_id, actor_api_key_id, actor_country, severity_reason, error, changes, project_id, organization_id, stream, source, id) FROM events`: `user|user-1|US|a credential|{"name":"\"x\"","scopes":"[\"api.model.read\"]"}|proj_1|org-1|organization|acme|good`,
+		`SELECT group_concat(name, ' ') FROM (SELECT name FROM pragma_table_info('events') LIMIT 10)`:                                                                                             "time type action outcome severity actor_email actor_ip target_type target_id project",
+
 		`SELECT effective_at FROM audit_events`:            "1795166939000",
 		`SELECT targets ->> '$[1].name' FROM audit_events`: "Forschung & Größe",
 		`SELECT changes FROM audit_events`:                 `{"name":"\"x\"","scopes":"[\"api.model.read\"]"}`,
@@ -311,7 +314,7 @@ func TestViewsOfAnotherVersionAreMadeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := writer(t, path)
-	for _, q := range []string{"DROP VIEW events", "DROP VIEW audit_logs", "CREATE VIEW audit_logs AS SELECT 1 AS id"} {
+	for _, q := range []string{"DROP VIEW events", "CREATE VIEW events AS SELECT 1 AS time", "DROP VIEW audit_logs", "CREATE VIEW audit_logs AS SELECT 1 AS id"} {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatal(err)
 		}
@@ -322,8 +325,32 @@ func TestViewsOfAnotherVersionAreMadeAgain(t *testing.T) {
 	if _, err := db.Exec(`SELECT "api_key.created" FROM audit_logs`); err != nil {
 		t.Error(err)
 	}
-	if _, err := db.Exec(`SELECT time FROM events`); err != nil {
+	if _, err := db.Exec(`SELECT time, target_name, error FROM events`); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestViewsOfARedactedRecord has a record that the entry was taken out of.
+func TestViewsOfARedactedRecord(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.db")
+	s := openSink(t, path, lane)
+	defer s.Close()
+	claim(t, s, "e1", 1)
+	r := sinktest.Record("acme", "good", time.Unix(1795166939, 0))
+	r.Audit.Raw, r.Audit.Details, r.Audit.Changes, r.Audit.Actor.Email, r.Body = nil, nil, nil, "", nil
+	if err := s.Deliver(t.Context(), sinktest.Batch(pipeline.BatchID{Lane: lane, Epoch: "e1", Seq: 1}, []pipeline.Record{r})); err != nil {
+		t.Fatal(err)
+	}
+	db := reader(t, path)
+	for query, want := range map[string]string{
+		`SELECT concat_ws('|', id, effective_at, type, actor, project, "api_key.created") FROM audit_logs`:        "good|1795166939|api_key.created",
+		`SELECT concat_ws('|', time, type, actor_email, actor_ip, target_id, project, changes) FROM events`:       "2026-11-20T09:28:59Z|api_key.created|203.0.113.24|key_1|Forschung & Größe",
+		`SELECT concat_ws('|', length(raw), typeof(raw), typeof(details), typeof(actor_email)) FROM audit_events`: "0|blob|null|null",
+	} {
+		var got string
+		if err := db.QueryRow(query).Scan(&got); err != nil || got != want {
+			t.Errorf("%s: %q (%v), want %q", query, got, err, want)
+		}
 	}
 }
 
