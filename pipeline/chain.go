@@ -78,7 +78,7 @@ func (c *chain) run(soft, hard context.Context) error {
 	}
 	if !c.cfg.once {
 		raws := spawn(gctx, g, c.head, (<-chan struct{})(nil), chainBuffer)
-		events := spawn(gctx, g, normalize(c.source, c.metric.unknown.WithLabelValues(c.name).Inc), raws, chainBuffer)
+		events := spawn(gctx, g, normalize(c.source, c.reader.metric.unknownType), raws, chainBuffer)
 		records := spawn(gctx, g, encode(), events, chainBuffer)
 		spawn(gctx, g, c.fanout.run, records, 0)
 	}

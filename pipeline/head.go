@@ -121,6 +121,7 @@ type head struct {
 
 func (c *chain) newHead(stream string) *head {
 	now := c.clock.now()
+	c.metric.addStream(c.name, stream)
 	return &head{
 		chain: c, name: stream, s: newHeadStream(stream, c.cfg.overlap, c.cfg.recent),
 		nextPoll: now, nextDeep: now.Add(c.cfg.sweep),
@@ -223,14 +224,28 @@ func (h *head) emit(ctx context.Context, out chan<- chunk[Raw], raws []Raw, clai
 	return emit(ctx, out, h.name, news, claim)
 }
 
-// observe measures how late entries are when they are first seen.
+// observe measures how late entries are when they are first seen. What is older than
+// this process may have been seen by an earlier one, and says nothing until a deep
+// walk of ours has read it.
 func (h *head) observe(news []Raw) {
 	if len(news) == 0 {
 		return
 	}
-	now, delay := h.chain.reader.now(), h.chain.metric.delay.WithLabelValues(h.chain.name)
+	c, now := h.chain, h.chain.reader.now()
+	delay, near := c.metric.delay.WithLabelValues(c.name), c.metric.nearOverlap.WithLabelValues(c.name)
+	began := c.reader.start()
+	swept := h.s.deep.After(began)
 	for i := range news {
-		delay.Observe(max(now.Sub(news[i].Time).Seconds(), 0))
+		t := news[i].Time
+		if !swept && t.Before(began) {
+			continue
+		}
+		late := now.Sub(t)
+		delay.Observe(max(late.Seconds(), 0))
+		// A complete walk has passed its time: it was not we who were late.
+		if t.Before(h.s.lastPoll) && late > c.cfg.overlap*4/5 {
+			near.Inc()
+		}
 	}
 	last := news[len(news)-1].Time
 	h.chain.streams.seen(h.name, last)
@@ -240,7 +255,6 @@ func (h *head) ok(kind string, update func(*streamState)) {
 	c := h.chain
 	c.streams.report(h.name, nil, update)
 	c.metric.walks.WithLabelValues(c.name, h.name, kind, "ok").Inc()
-	c.metric.streamUp.WithLabelValues(c.name, h.name).Set(1)
 }
 
 func (h *head) failed(err error, kind string) {
@@ -250,5 +264,4 @@ func (h *head) failed(err error, kind string) {
 	}
 	c.streams.report(h.name, err, nil)
 	c.metric.walks.WithLabelValues(c.name, h.name, kind, "error").Inc()
-	c.metric.streamUp.WithLabelValues(c.name, h.name).Set(0)
 }

@@ -3,12 +3,12 @@ package pipeline
 // normalize maps the entries of a chunk onto the audit schema, and counts those of a
 // type that the catalogue does not have. It cannot fail: what cannot be mapped
 // becomes a minimal event with problems.
-func normalize(src Source, unknown func()) Stage[chunk[Raw], chunk[Event]] {
+func normalize(src Source, unknown func(eventType string)) Stage[chunk[Raw], chunk[Event]] {
 	return mapped(func(c chunk[Raw]) chunk[Event] {
 		events := normalizeAll(src, c.entries)
 		for i := range events {
 			if !events[i].Audit.KnownType {
-				unknown()
+				unknown(events[i].Audit.EventType)
 			}
 		}
 		return chunk[Event]{stream: c.stream, entries: events, claim: c.claim}

@@ -42,6 +42,7 @@ func build(cfg Config, clk clock) (*Pipeline, error) {
 			},
 		}
 		c.streams = newStreams(c.log)
+		p.metric.addSource(sc.Name)
 		c.reader = &reader{
 			name: sc.Name, source: sc.Source, clock: clk, log: c.log, limits: defaultLimits,
 			metric: &sourceMetrics{name: sc.Name, m: p.metric}, aside: c.setAside(cfg.Quarantine),
@@ -55,12 +56,13 @@ func build(cfg Config, clk clock) (*Pipeline, error) {
 				return nil, fmt.Errorf("pipeline: lane %s quarantines rejected records, and there is no quarantine", l.name)
 			}
 			names[l.name] = true
+			p.metric.addLane(l.name)
 			c.lanes, p.lanes = append(c.lanes, l), append(p.lanes, l)
 		}
 		p.chains = append(p.chains, c)
 	}
 	if cfg.Registerer != nil {
-		if err := p.metric.register(cfg.Registerer, &laneCollector{lanes: p.lanes}); err != nil {
+		if err := p.metric.register(cfg.Registerer, &stateCollector{p}); err != nil {
 			return nil, fmt.Errorf("pipeline: register metrics: %w", err)
 		}
 	}
@@ -91,28 +93,13 @@ func newLane(name string, lc LaneConfig, c *chain, cfg Config) *lane {
 // attempted takes in how an attempt at a batch went: logged once per change of
 // state, counted always.
 func (l *lane) attempted(a settling) {
-	changed := l.view.attempted(a)
+	changed, class := l.view.attempted(a), l.metric.attempt(l.name, a)
 	if a.err == nil {
-		how := "delivered"
-		if !a.delivered {
-			how = "resolved"
-		}
-		l.metric.batches.WithLabelValues(l.name, how).Inc()
 		if changed {
-			l.log.Info("batch settled", "how", how)
+			l.log.Info("batch settled", "how", class)
 		}
 		return
 	}
-	class := "error"
-	switch {
-	case isThrottled(a.err):
-		class = "throttled"
-	case a.doubt && !a.delivered:
-		class = "resolve"
-	case a.doubt:
-		class = "in_doubt"
-	}
-	l.metric.attempts.WithLabelValues(l.name, class).Inc()
 	if changed {
 		l.log.Warn("batch not settled", "class", class, "err", a.err)
 	}

@@ -91,6 +91,7 @@ type settling struct {
 	resolved  bool // the destination was asked, and answered with outcome
 	outcome   Outcome
 	delivered bool  // Deliver was called
+	rejected  int   // records that the destination refused in this attempt
 	err       error // of this attempt; nil: the batch is settled
 }
 
@@ -114,7 +115,9 @@ func (s *settler) settle(ctx context.Context, b Batch, doubt bool) (rejected map
 		}
 		a := settling{doubt: doubt}
 		if v == nil {
-			v, err = s.attempt(ctx, &b, &a)
+			if v, err = s.attempt(ctx, &b, &a); v != nil {
+				a.rejected = len(v.rejected)
+			}
 		}
 		if v != nil {
 			// Invariant 7: refused records are in quarantine before the batch is

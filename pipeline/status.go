@@ -28,15 +28,18 @@ type StreamStatus struct {
 
 // LaneStatus is the state of one lane.
 type LaneStatus struct {
-	Lane       string               `json:"lane"`
-	Guarantee  string               `json:"guarantee"`
-	State      string               `json:"state"`     // following, catching_up, in_doubt, halted
-	Recovered  bool                 `json:"recovered"` // the destination is claimed, and nothing of an earlier life is in doubt
-	Watermarks map[string]time.Time `json:"watermarks"`
-	LagSeconds float64              `json:"lag_seconds"` // age of the oldest entry read and not yet delivered, 0 if there is none
-	Batch      string               `json:"batch"`       // the batch in delivery, else the last one delivered
-	Reason     string               `json:"reason,omitempty"`
-	Hint       string               `json:"hint,omitempty"`
+	Lane             string               `json:"lane"`
+	Guarantee        string               `json:"guarantee"`
+	State            string               `json:"state"`     // following, catching_up, in_doubt, halted
+	Recovered        bool                 `json:"recovered"` // the destination is claimed, and nothing of an earlier life is in doubt
+	Attached         bool                 `json:"attached"`  // it gets what the head reader finds
+	Watermarks       map[string]time.Time `json:"watermarks"`
+	LagSeconds       float64              `json:"lag_seconds"`       // age of the oldest entry read and not yet delivered, 0 if there is none
+	LastDelivery     *time.Time           `json:"last_delivery"`     // when this process last recorded a batch as delivered
+	FreshnessSeconds *float64             `json:"freshness_seconds"` // age of that batch's newest event then
+	Batch            string               `json:"batch"`             // the batch in delivery, else the last one delivered
+	Reason           string               `json:"reason,omitempty"`
+	Hint             string               `json:"hint,omitempty"`
 
 	Read        uint64 `json:"read"`
 	Delivered   uint64 `json:"delivered"`

@@ -17,11 +17,18 @@ const (
 
 var laneStates = []string{stateFollowing, stateCatchingUp, stateInDoubt, stateHalted}
 
+// The states of a source and of a stream; a stream is not throttled by itself.
+var (
+	sourceStates = []string{"starting", "ok", "throttled", "failing", "refused"}
+	streamStates = []string{"starting", "ok", "failing", "refused"}
+)
+
 // laneView is what others may see of a lane while it runs.
 type laneView struct {
 	mu         sync.Mutex
 	recovered  bool // claimed, and nothing of an earlier life is in doubt
 	catchingUp bool
+	attached   bool // its channel is open
 	doubt      bool
 	halted     bool
 	err        error // why it is halted, or what the last attempt failed with
@@ -31,6 +38,8 @@ type laneView struct {
 	delivery   time.Time // the oldest event time in delivery
 	reached    time.Time
 	seen       int
+	last       time.Time     // when a batch was last recorded as delivered, by the source's clock
+	fresh      time.Duration // the age of its newest event then
 	late       uint64
 }
 
@@ -43,14 +52,14 @@ func (v *laneView) set(f func(*laneView)) {
 // began resets the view for a life of the lane.
 func (v *laneView) began() {
 	v.set(func(v *laneView) {
-		v.recovered, v.catchingUp, v.doubt, v.halted, v.err = false, true, false, false, nil
+		v.recovered, v.catchingUp, v.attached, v.doubt, v.halted, v.err = false, true, false, false, false, nil
 		v.queued, v.delivery = time.Time{}, time.Time{}
 		v.batchID, v.watermarks = "", nil // the checkpoint may be another one now
 	})
 }
 
 func (v *laneView) halt(err error) {
-	v.set(func(v *laneView) { v.halted, v.err = true, err })
+	v.set(func(v *laneView) { v.halted, v.attached, v.err = true, false, err })
 }
 
 // failing notes an error that is being retried, and reports whether all was well before.
@@ -86,6 +95,12 @@ func (v *laneView) attempted(a settling) (changed bool) {
 	return changed
 }
 
+// delivered notes that a batch was recorded as delivered at now, its newest event
+// being of the time newest.
+func (v *laneView) delivered(now, newest time.Time) {
+	v.set(func(v *laneView) { v.last, v.fresh = now, max(now.Sub(newest), 0) })
+}
+
 func (v *laneView) committed(led *ledger) {
 	marks := make(map[string]time.Time, len(led.progress))
 	for s, p := range led.progress {
@@ -98,6 +113,7 @@ func (v *laneView) update(l *lane) {
 	v.set(func(v *laneView) {
 		v.queued, v.reached = l.in.led.first, l.in.reached
 		v.catchingUp = l.walk != nil || len(l.in.following) == 0
+		v.attached = l.ch != nil
 	})
 }
 
@@ -118,9 +134,14 @@ func (l *lane) status() LaneStatus {
 	v := &l.view
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	st.Recovered, st.Batch, st.Watermarks, st.Seen = v.recovered, v.batchID, maps.Clone(v.watermarks), v.seen
+	st.Recovered, st.Attached = v.recovered, v.attached
+	st.Batch, st.Watermarks, st.Seen = v.batchID, maps.Clone(v.watermarks), v.seen
 	if st.Watermarks == nil {
 		st.Watermarks = map[string]time.Time{}
+	}
+	if st.LastDelivery = timePtr(v.last); st.LastDelivery != nil {
+		fresh := v.fresh.Seconds()
+		st.FreshnessSeconds = &fresh
 	}
 	for _, t := range []time.Time{v.queued, v.delivery} {
 		if !t.IsZero() {

@@ -37,13 +37,15 @@ func (l *lane) advance(ctx context.Context, done bool, next *Manifest) error {
 func (l *lane) commit(m Manifest, rejected int) {
 	l.in.led.commit(m)
 	l.counts.settle(len(m.Members), rejected)
+	now, freshness := l.chain.reader.now(), l.metric.freshness.WithLabelValues(l.name)
 	var newest time.Time
 	for _, p := range m.Members {
+		freshness.Observe(max(now.Sub(p.Time).Seconds(), 0))
 		if p.Time.After(newest) {
 			newest = p.Time
 		}
 	}
-	l.metric.freshness.WithLabelValues(l.name).Observe(max(l.chain.reader.now().Sub(newest).Seconds(), 0))
+	l.view.delivered(now, newest)
 	l.view.committed(l.in.led)
 }
 

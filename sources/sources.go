@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.yaml.in/yaml/v3"
 
 	"auditlog-connector/internal/strictyaml"
@@ -22,6 +23,10 @@ type Env struct {
 
 	// Transport sends HTTP requests; nil: the default. Tests inject it.
 	Transport http.RoundTripper
+
+	// Registerer takes metrics of its own; never nil. The program adds the label
+	// source. Names begin with connector_ and the type's name; labels have few values.
+	Registerer prometheus.Registerer
 
 	Now func() time.Time // never nil
 }
@@ -118,6 +123,9 @@ func (c *configured[C]) Rate() float64 {
 func (c *configured[C]) Open(ctx context.Context, env Env) (pipeline.Source, error) {
 	if env.Logger == nil {
 		env.Logger = slog.New(slog.DiscardHandler)
+	}
+	if env.Registerer == nil {
+		env.Registerer = prometheus.NewRegistry() // nobody looks
 	}
 	if env.Now == nil {
 		env.Now = time.Now

@@ -26,6 +26,7 @@ type budget struct {
 	normal []*turn
 	timer  *time.Timer
 	closed bool
+	taken  uint64 // requests that were let go
 }
 
 // turn is a request that waits.
@@ -86,6 +87,7 @@ func (b *budget) take(now time.Time) {
 		b.next = earliest
 	}
 	b.next = b.next.Add(b.interval)
+	b.taken++
 }
 
 // arm sees to it that release is called when the next request may leave. b.mu is held.

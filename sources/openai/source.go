@@ -79,6 +79,9 @@ func open(c *Config, env sources.Env) (*Source, error) {
 		budget: newBudget(c.RequestsPerSecond),
 		clocks: finding{said: together},
 	}
+	if err := measure(env.Registerer, s.budget); err != nil {
+		return nil, fmt.Errorf("open source %s: %w", env.Source, err)
+	}
 	s.own = ownKey{id: []byte(c.KeyID), normalize: s.Normalize, log: s.log}
 	for _, id := range c.IgnoreIDs {
 		s.ignore[id] = true
