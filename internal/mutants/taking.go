@@ -24,7 +24,7 @@ var taking = []Mutant{
 		Edit: Edit{"lowest(l.progress, l.overlap).Add(-l.slack)", "lowest(l.progress, l.overlap).Add(l.overlap / 4)"},
 	},
 	{
-		Name: "seen set pruned at the horizon", Tier: TierWorld, File: "pipeline/ledger.go",
+		Name: "seen set pruned at the horizon", Tier: TierUnit, Run: "./pipeline ^TestLedgerScenarios$", File: "pipeline/ledger.go",
 		Why:  "what a poll brings again from below the horizon is called late",
 		Edit: Edit{"lowest(l.progress, l.overlap).Add(-l.slack)", "lowest(l.progress, l.overlap)"},
 	},
