@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.yaml.in/yaml/v3"
 
 	"auditlog-connector/internal/strictyaml"
@@ -23,6 +24,10 @@ type Env struct {
 
 	// Transport sends HTTP requests; nil: the default. Tests inject it.
 	Transport http.RoundTripper
+
+	// Registerer takes metrics of its own; never nil. The program adds the label
+	// lane. Names begin with connector_ and the type's name; labels have few values.
+	Registerer prometheus.Registerer
 }
 
 // Definition describes one kind of sink. C is its configuration: a struct with
@@ -131,6 +136,9 @@ func (c *configured[C]) Batch() pipeline.BatchPolicy { return c.def.Batch }
 func (c *configured[C]) Open(ctx context.Context, env Env) (pipeline.Sink, error) {
 	if env.Logger == nil {
 		env.Logger = slog.New(slog.DiscardHandler)
+	}
+	if env.Registerer == nil {
+		env.Registerer = prometheus.NewRegistry() // nobody looks
 	}
 	return c.def.Open(ctx, c.config, env)
 }

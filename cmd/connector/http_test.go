@@ -28,7 +28,9 @@ import (
 )
 
 func handlerFor(st pipeline.Status, token secret.String) http.Handler {
-	return newHTTPHandler(token, func() pipeline.Status { return st }, newMetricRegistry(), slog.New(slog.DiscardHandler))
+	log, status := slog.New(slog.DiscardHandler), func() pipeline.Status { return st }
+	page := &statusPage{status: status, flow: &flow{}, trouble: newRecentTrouble(time.Now), now: time.Now, log: log}
+	return newHTTPHandler(token, status, newMetricRegistry(), page, log)
 }
 
 func ask(h http.Handler, method, path, token string) *httptest.ResponseRecorder {
@@ -52,7 +54,7 @@ func TestHTTPAnswers(t *testing.T) {
 		code int
 		text string
 	}{
-		"/":           {200, "lane a/b: following"},
+		"/":           {200, "<h3>a/b</h3>"},
 		"/livez":      {200, "ok"},
 		"/readyz":     {200, `{"ready":true,"reasons":[]}`},
 		"/metrics":    {200, `connector_build_info{goversion="go`},
@@ -149,6 +151,14 @@ func TestTokenGuardsAllButTheProbes(t *testing.T) {
 			t.Errorf("%s with the token: %d", path, w.Code)
 		}
 	}
+	for password, want := range map[string]int{"first": http.StatusOK, "wrong": http.StatusUnauthorized, "": http.StatusUnauthorized} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.SetBasicAuth("whoever", password)
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("password %q: %d, want %d", password, w.Code, want)
+		}
+	}
 	if err := os.WriteFile("token", []byte("second\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +221,7 @@ func TestTLSServesTheCertificateOfTheFilesAsTheyAreNow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.serve(s, func() pipeline.Status { return healthy }, newMetricRegistry(), slog.New(slog.DiscardHandler))
+	e.serve(s, func() pipeline.Status { return healthy }, newMetricRegistry(), newRecentTrouble(time.Now), slog.New(slog.DiscardHandler))
 	get := func(trust *x509.Certificate) (serial int64, err error) {
 		pool := x509.NewCertPool()
 		pool.AddCert(trust)
@@ -278,7 +288,7 @@ func TestRequestsUnderWayAreFinished(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked, answer := make(chan struct{}), make(chan struct{})
-	e.serve(s, func() pipeline.Status { close(asked); <-answer; return healthy }, newMetricRegistry(), slog.New(slog.DiscardHandler))
+	e.serve(s, func() pipeline.Status { close(asked); <-answer; return healthy }, newMetricRegistry(), newRecentTrouble(time.Now), slog.New(slog.DiscardHandler))
 	got := make(chan error, 1)
 	go func() {
 		req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+e.listener.Addr().String()+"/status", nil)

@@ -25,9 +25,9 @@ type httpHandler struct {
 	mux    *http.ServeMux
 }
 
-// newHTTPHandler returns the handler of /, /metrics, /livez, /readyz and /status.
+// newHTTPHandler returns the handler of / (page), /metrics, /livez, /readyz and /status.
 // All but /livez and /readyz need the token, if there is one.
-func newHTTPHandler(token secret.String, status func() pipeline.Status, metrics prometheus.Gatherer, log *slog.Logger) http.Handler {
+func newHTTPHandler(token secret.String, status func() pipeline.Status, metrics prometheus.Gatherer, page http.Handler, log *slog.Logger) http.Handler {
 	h := &httpHandler{token: token, status: status, log: log, mux: http.NewServeMux()}
 	h.mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
 	h.mux.HandleFunc("/readyz", h.readyz)
@@ -35,7 +35,7 @@ func newHTTPHandler(token secret.String, status func() pipeline.Status, metrics 
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	})))
 	h.mux.Handle("/status", h.guarded(http.HandlerFunc(h.statusJSON)))
-	h.mux.Handle("/{$}", h.guarded(http.HandlerFunc(h.overview)))
+	h.mux.Handle("/{$}", h.guarded(page))
 	h.mux.Handle("/", h.guarded(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusNotFound, "not found; there are / /metrics /livez /readyz /status\n")
 	})))
@@ -74,10 +74,14 @@ func (h *httpHandler) guarded(next http.Handler) http.Handler {
 			return
 		}
 		scheme, got, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if _, password, ok := r.BasicAuth(); ok {
+			scheme, got = "Bearer", password // browsers cannot send anything else
+		}
 		// Hashes have one length, so that the comparison takes one time.
 		a, b := sha256.Sum256([]byte(strings.TrimSpace(got))), sha256.Sum256([]byte(want))
 		if same := subtle.ConstantTimeCompare(a[:], b[:]) == 1; !same || !strings.EqualFold(scheme, "Bearer") {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="connector"`)
+			w.Header().Add("WWW-Authenticate", `Basic realm="connector: the token is the password", charset="UTF-8"`)
 			writeText(w, http.StatusUnauthorized, "a bearer token is needed\n")
 			return
 		}
@@ -124,20 +128,6 @@ func (h *httpHandler) readyz(w http.ResponseWriter, _ *http.Request) {
 
 func (h *httpHandler) statusJSON(w http.ResponseWriter, _ *http.Request) {
 	writeJSONResponse(w, http.StatusOK, describeStatus(h.status()))
-}
-
-func (h *httpHandler) overview(w http.ResponseWriter, _ *http.Request) {
-	st := h.status()
-	var b strings.Builder
-	fmt.Fprintf(&b, "connector %s\n\n", programVersion().Version)
-	for _, s := range st.Sources {
-		fmt.Fprintf(&b, "source %s: %s\n", s.Name, s.State)
-	}
-	for _, l := range st.Lanes {
-		fmt.Fprintf(&b, "lane %s: %s, %d delivered\n", l.Lane, l.State, l.Delivered)
-	}
-	b.WriteString("\n/status   what every source and lane does, as JSON\n/metrics  for Prometheus\n/readyz   200, or 503 and why\n/livez    200 while the process answers\n")
-	writeText(w, http.StatusOK, b.String())
 }
 
 // statusDocument is the HTTP endpoint's /status.

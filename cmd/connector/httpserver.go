@@ -24,6 +24,7 @@ type httpEndpoint struct {
 	listener net.Listener
 	server   *http.Server
 	done     chan error
+	stopFlow func() // ends what watches the counts for the page
 }
 
 // listenHTTP opens the endpoint that s asks for. With once it is off unless the
@@ -67,12 +68,14 @@ func isLoopback(a net.Addr) bool {
 }
 
 // serve begins to answer from status, until close.
-func (e *httpEndpoint) serve(s *settings, status func() pipeline.Status, metrics prometheus.Gatherer, log *slog.Logger) {
+func (e *httpEndpoint) serve(s *settings, status func() pipeline.Status, metrics prometheus.Gatherer, trouble *recentTrouble, log *slog.Logger) {
 	if e.listener == nil {
 		return
 	}
+	page := &statusPage{status: status, flow: &flow{}, trouble: trouble, now: trouble.now, log: log}
+	e.stopFlow = page.flow.watch(status)
 	e.server = &http.Server{
-		Handler:           newHTTPHandler(s.file.HTTP.Token, status, metrics, log),
+		Handler:           newHTTPHandler(s.file.HTTP.Token, status, metrics, page, log),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -98,6 +101,7 @@ func (e *httpEndpoint) Close() error {
 	case e.server == nil:
 		return e.listener.Close()
 	}
+	e.stopFlow()
 	ctx, cancel := context.WithTimeout(context.Background(), httpGrace)
 	defer cancel()
 	if e.server.Shutdown(ctx) != nil {

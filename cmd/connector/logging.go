@@ -27,19 +27,25 @@ func parseLevel(text string) (slog.Level, error) {
 // logger returns the logger that c and --log-level ask for. It writes to w,
 // which is the terminal if terminal is set.
 func (a *app) logger(c logConfig, w io.Writer, terminal bool) *slog.Logger {
-	level := c.Level
-	if a.logLevel != "" {
-		level = a.logLevel
-	}
-	l, err := parseLevel(level)
+	configured, err := parseLevel(c.Level)
 	if err != nil {
-		l = slog.LevelInfo // both were validated; a log that says too much beats none
+		configured = slog.LevelInfo // it was validated; a log that says too much beats none
 	}
-	options := &slog.HandlerOptions{Level: l}
+	levels := logLevels{all: configured}
+	if a.logLevel != "" {
+		if given, err := parseLogLevels(a.logLevel, configured); err == nil { // it was validated too
+			levels = given
+		}
+	}
+	options := &slog.HandlerOptions{Level: levels.lowest()}
+	var h slog.Handler = slog.NewJSONHandler(w, options)
 	if c.Format == "text" || c.Format == "auto" && terminal {
-		return slog.New(slog.NewTextHandler(w, options))
+		h = slog.NewTextHandler(w, options)
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	if len(levels.lanes) > 0 {
+		h = &laneHandler{Handler: h, levels: levels}
+	}
+	return slog.New(h)
 }
 
 // isTerminal reports whether w is a terminal.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +75,7 @@ why that cannot be promised.`,
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default: as configured, else info)")
+	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error; for a lane of its own: info,acme/archive=debug (default: as configured, else info)")
 	_ = root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(
 		[]cobra.Completion{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
@@ -100,7 +101,7 @@ why that cannot be promised.`,
 // mistakes on the command line.
 func (a *app) verb(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		if _, err := parseLevel(a.logLevel); a.logLevel != "" && err != nil {
+		if _, err := parseLogLevels(a.logLevel, slog.LevelInfo); a.logLevel != "" && err != nil {
 			return fmt.Errorf("--log-level: %w", err)
 		}
 		a.begun = true

@@ -84,6 +84,8 @@ func (a *app) export(ctx context.Context, s *settings, once bool) (err error) {
 	}
 	log.Info("started", "version", programVersion().Version, "config", s.name, "lanes", len(s.lanes), "once", once)
 	endpoint.serve(s, p.Status, metrics, trouble, log)
+	stopDump := dumpOnSignal(log, p.Status)
+	defer stopDump()
 	stopControl := serveControl(ctx, s.file.Checkpoint.Path, a.runningDesk(s, p, cfg, store, log), log)
 	stopProgress := func() {}
 	if terminal {
