@@ -1,0 +1,301 @@
+//go:build unix
+
+package crash
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"auditlog-connector/internal/testserver"
+)
+
+// kafkaWorld is a world whose events go to a topic of a broker behind a proxy. Each
+// has a topic, and so a transactional id, of its own.
+type kafkaWorld struct {
+	*world
+	topic string // and the sink's name
+}
+
+// streaming is a log of which one run makes some 200 requests to Kafka.
+func streaming() options {
+	o := catchingUp()
+	o.pageSize, o.batch, o.sim.Latency = 40, 16, 0
+	return o
+}
+
+func newKafkaWorld(o options, brokers, topic string) (*kafkaWorld, error) {
+	w, err := newWorld(o)
+	if err != nil {
+		return nil, err
+	}
+	config := w.configuration()
+	config = config[:strings.Index(config, "sinks:")] + fmt.Sprintf(`sinks:
+  - name: %[4]s
+    type: kafka
+    start: %[1]s
+    batch: { max_events: %[2]d }
+    config:
+      brokers: [%[3]s]
+      topic: %[4]s
+      create_topics: true
+      format: json
+      schema: raw
+      transactional_id_prefix: %[4]s
+`, o.from.UTC().Format(time.RFC3339), o.batch, brokers, topic)
+	return &kafkaWorld{w, topic}, os.WriteFile(w.path("connector.yaml"), []byte(config), 0o600)
+}
+
+// holds compares what a foreign consumer reads with the log.
+func (w *kafkaWorld) holds(records []testserver.ConsumedRecord) error {
+	log := make(map[string][]byte)
+	for e := range w.sim.Events() {
+		log[e.ID] = e.Body
+	}
+	var rows []row
+	for _, r := range records {
+		if !strings.HasPrefix(r.Headers["batch_id"], "acme/"+w.topic+"/") {
+			continue
+		}
+		var e struct{ ID string }
+		if err := json.Unmarshal([]byte(r.Value), &e); err != nil {
+			return fmt.Errorf("value %.100q: %w", r.Value, err)
+		}
+		rows = append(rows, row{id: e.ID, raw: []byte(r.Value)})
+	}
+	return compare("topic "+w.topic, log, rows, compact)
+}
+
+// TestKafkaKilled kills the program at requests to Kafka and to the source, before
+// they are looked at and after they were answered, and lets it finish: Kafka's own
+// consumer sees every event once, and no transaction is left hanging.
+func TestKafkaKilled(t *testing.T) {
+	testserver.Require(t)
+	proxy := testserver.NewKafkaProxy(t)
+	k := testserver.StartKafka(t, testserver.KafkaOptions{Advertise: func(int, string) string { return proxy.Addr }})
+	proxy.Serve(k.Listener(1))
+
+	w, err := newKafkaWorld(streaming(), proxy.Addr, "count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.close)
+	proxy.Judge(nil, nil)
+	p, err := w.finish(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	toKafka, toSource := proxy.Requests(), w.sim.Stats().Requests-p.base
+	if toKafka < 150 || toKafka > 400 {
+		t.Errorf("an undisturbed run makes %d requests to Kafka, want about 200", toKafka)
+	}
+	worlds := []*kafkaWorld{w}
+	killed, doubts, tried := 0, 0, 0
+	for kind, n := range map[string]int{"kafka-before": toKafka, "kafka-after": toKafka, "source-before": toSource, "source-after": toSource} {
+		for at := 1; at <= n; at += max(*every, 1) {
+			if *point > 0 && at != *point {
+				continue
+			}
+			tried++
+			w, died, err := kafkaPoint(t.Context(), proxy, kind, at)
+			if w != nil {
+				t.Cleanup(w.close)
+				worlds = append(worlds, w)
+			}
+			if err != nil {
+				t.Fatalf("%s %d: %v", kind, at, err)
+			}
+			if died.killed {
+				killed++
+			}
+			if died.doubt {
+				doubts++
+			}
+		}
+	}
+	t.Logf("%d points, %d killed there, %d left a batch in doubt", tried, killed, doubts)
+	if *point == 0 && (killed*10 < tried*8 || doubts*4 < killed) {
+		t.Errorf("%d points, %d killed there, %d in doubt: too kind", tried, killed, doubts)
+	}
+	agree(t, k, worlds...)
+	noHangingTransaction(t, k)
+}
+
+// agree compares what Kafka's own consumer and librdkafka read with the log.
+func agree(t *testing.T, k *testserver.Kafka, worlds ...*kafkaWorld) {
+	t.Helper()
+	var topics []string
+	for _, w := range worlds {
+		topics = append(topics, w.topic)
+	}
+	records, err := k.Consume(15*time.Second, topics...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range worlds {
+		if err := w.holds(records); err != nil {
+			t.Errorf("console consumer: %v", err)
+		}
+	}
+	t.Run("kcat", func(t *testing.T) {
+		for _, w := range worlds {
+			if err := w.holds(k.Kcat(t, w.topic)); err != nil {
+				t.Errorf("kcat: %v", err)
+			}
+		}
+	})
+}
+
+type death struct{ killed, doubt bool }
+
+// kafkaPoint is one kill from the beginning to the end of the next life.
+func kafkaPoint(ctx context.Context, proxy *testserver.KafkaProxy, kind string, at int) (*kafkaWorld, death, error) {
+	w, err := newKafkaWorld(streaming(), proxy.Addr, fmt.Sprintf("%s-%d", kind, at))
+	if err != nil {
+		return nil, death{}, err
+	}
+	where, when, _ := strings.Cut(kind, "-")
+	var hookAt hook
+	if where == "source" {
+		hookAt = killAt(at, when == "after")
+	}
+	p, err := w.killedAt(ctx, proxy, hookAt, where == "kafka", when == "after", at)
+	if err != nil {
+		return w, death{}, err
+	}
+	var d death
+	if d.killed, err = p.dead(); err != nil {
+		return w, d, err
+	}
+	proxy.Judge(nil, nil)
+	if err := w.settle(); err != nil {
+		return w, d, err
+	}
+	again, err := w.finish(ctx)
+	if err != nil {
+		return w, d, err
+	}
+	how, err := again.settled()
+	d.doubt = len(how) > 0
+	return w, d, err
+}
+
+func (w *kafkaWorld) killedAt(ctx context.Context, proxy *testserver.KafkaProxy, at hook, kafka, after bool, n int) (*process, error) {
+	var once sync.Once
+	ready := make(chan *process, 1)
+	kill := func(now bool, i int) {
+		if kafka && now && i == n {
+			once.Do(func() { p := <-ready; <-p.begun; p.kill() })
+		}
+	}
+	proxy.Judge(func(i int, _ int16) testserver.Fate {
+		kill(!after, i)
+		return testserver.Pass
+	}, func(i int, _ int16) { kill(after, i) })
+	p, err := w.start(at, "run", "--once", "--config", w.path("connector.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	ready <- p
+	return p, p.wait(ctx)
+}
+
+// noHangingTransaction asks Kafka's own tool.
+func noHangingTransaction(t *testing.T, k *testserver.Kafka) {
+	t.Helper()
+	out, err := k.Tool("transactions", "find-hanging", "--broker-id", "1", "--max-transaction-timeout", "1")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if err != nil || len(lines) > 1 || len(lines) == 1 && !strings.HasPrefix(lines[0], "Topic") && lines[0] != "" {
+		t.Errorf("hanging transactions: %v\n%s", err, out)
+	}
+}
+
+// TestKafkaZombie stops a connector in the middle, lets a second one take over, and
+// wakes the first: it is fenced, says so, and nothing is there twice.
+func TestKafkaZombie(t *testing.T) {
+	testserver.Require(t)
+	proxy := testserver.NewKafkaProxy(t)
+	k := testserver.StartKafka(t, testserver.KafkaOptions{Advertise: func(int, string) string { return proxy.Addr }})
+	proxy.Serve(k.Listener(1))
+	o := streaming()
+	o.sim.Latency = 5 * time.Millisecond
+	w, err := newKafkaWorld(o, proxy.Addr, "audit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.close)
+
+	// Stop the first before its 20th commit is answered.
+	stopped, ready := make(chan struct{}), make(chan *process, 1)
+	commits := 0
+	var mu sync.Mutex
+	proxy.Judge(func(_ int, api int16) testserver.Fate {
+		const produce = 0
+		if api != produce {
+			return testserver.Pass
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if commits++; commits == 20 {
+			p := <-ready
+			p.signal(syscall.SIGSTOP)
+			close(stopped)
+		}
+		return testserver.Pass
+	}, nil)
+	zombie, err := w.start(nil, "run", "--once", "--config", w.path("connector.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { zombie.signal(syscall.SIGCONT); zombie.kill() })
+	ready <- zombie
+	select {
+	case <-stopped:
+	case <-zombie.ended:
+		t.Fatalf("it ended before it was stopped:\n%s", zombie.tail())
+	case <-time.After(patience):
+		t.Fatal("it never came to its 20th transaction")
+	}
+	// The second has a copy of the checkpoint, as after a fail-over: the first one's
+	// lock does not keep it away.
+	second := &world{options: w.options, dir: w.dir + "-second", sim: w.sim, http: w.http}
+	if err := os.Mkdir(second.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(second.dir) })
+	for _, name := range []string{"checkpoint.db", "checkpoint.db.generation"} {
+		content, err := os.ReadFile(w.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(second.path(name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config, err := os.ReadFile(w.path("connector.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := strings.ReplaceAll(string(config), w.path("checkpoint.db"), second.path("checkpoint.db"))
+	if err := os.WriteFile(second.path("connector.yaml"), []byte(moved), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := second.finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	zombie.signal(syscall.SIGCONT)
+	if err := zombie.wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if code := zombie.cmd.ProcessState.ExitCode(); code == 0 || !zombie.says("lane is owned by another process") {
+		t.Errorf("the zombie ended with %d and has to say that it was fenced:\n%s", code, zombie.tail())
+	}
+	agree(t, k, w)
+	noHangingTransaction(t, k)
+}
