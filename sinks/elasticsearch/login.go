@@ -1,0 +1,67 @@
+package elasticsearch
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+)
+
+// login holds what authenticates, and reads it again after it was refused.
+type login struct {
+	config *Config
+	header string // empty: to be read, or there is none
+}
+
+// secret returns the secret's name in the configuration, and where it is from.
+func (l *login) secret() (name, source string) {
+	switch {
+	case !l.config.APIKey.IsZero():
+		return "api_key", l.config.APIKey.Source()
+	case l.config.Username != "":
+		return "password", l.config.Password.Source()
+	}
+	return "", ""
+}
+
+// get returns the value of the Authorization header; empty: none. An error says
+// where the secret should have come from.
+func (l *login) get() (string, error) {
+	name, source := l.secret()
+	if name == "" || l.header != "" {
+		return l.header, nil
+	}
+	if name == "password" {
+		password, err := l.config.Password.Reveal()
+		if err != nil {
+			return "", fmt.Errorf("password: %w", err)
+		}
+		l.header = "Basic " + base64.StdEncoding.EncodeToString([]byte(l.config.Username+":"+password))
+		return l.header, nil
+	}
+	key, err := l.config.APIKey.Reveal()
+	if err != nil {
+		return "", fmt.Errorf("api_key: %w", err)
+	}
+	key = strings.TrimSpace(key)
+	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", fmt.Errorf("api_key: %s does not hold a key and nothing else", source)
+	}
+	if strings.Contains(key, ":") {
+		return "", fmt.Errorf("api_key: %s holds id:key; want the encoded form, base64 of that", source)
+	}
+	l.header = "ApiKey " + key
+	return l.header, nil
+}
+
+// refuse notes that the server does not take the secret, and reports whether there
+// is another one by now.
+func (l *login) refuse() (replaced bool) {
+	old := l.header
+	l.header = ""
+	text, err := l.get()
+	if err != nil || text == old {
+		l.header = ""
+		return false
+	}
+	return true
+}
