@@ -13,9 +13,10 @@ GOLANGCI_LINT ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## every test, and a short race pass over the engine; what CI runs
+test: ## every test, those against real servers too, and a short race pass over the engine; what CI runs
 	go vet ./...
-	go test ./...
+	@# The first time on a machine, the servers are installed into the user's cache directory.
+	CONNECTOR_TEST_SERVERS=1 go test -timeout 40m ./...
 	@# The race detector needs a C compiler; without one, this part is left out.
 	@if [ "$$(go env CGO_ENABLED)" = 1 ]; then set -x; \
 		go test -race ./pipeline -skip '^TestModelWorld$$' -engine.seeds=20; \

@@ -16,7 +16,10 @@ import (
 const module = "auditlog-connector"
 
 // component is what a sink or a source may import besides its parent and its SDK.
-var component = []string{"pipeline", "schemas", "schemas/rawjson", "schemas/document", "internal/httpclient", "internal/secret", "internal/strictyaml"}
+var component = []string{
+	"pipeline", "schemas", "schemas/rawjson", "schemas/document", "internal/httpclient", "internal/secret", "internal/strictyaml",
+	"github.com/prometheus/client_golang",
+}
 
 // allowed says what a package may import besides the standard library: packages of
 // ours by their path in the module, others by module path. A package that is not
@@ -24,35 +27,58 @@ var component = []string{"pipeline", "schemas", "schemas/rawjson", "schemas/docu
 var allowed = map[string][]string{
 	"schemas":                            {"schemas/rawjson", "github.com/linkedin/goavro/v2"},
 	"schemas/rawjson":                    {},
-	"schemas/document":                   {"schemas", "schemas/rawjson"},
+	"schemas/cim":                        {"schemas", "schemas/rawjson"},
+	"schemas/ecs":                        {"schemas", "schemas/rawjson"},
+	"schemas/redact":                     {"schemas", "schemas/rawjson"},
+	"schemas/document":                   {"schemas", "schemas/rawjson", "schemas/ecs", "schemas/cim", "schemas/ocsf"},
+	"schemas/ocsf":                       {"schemas", "schemas/rawjson"},
 	"pipeline":                           {"schemas", "github.com/cenkalti/backoff/v4", "github.com/prometheus/client_golang", "golang.org/x/sync"},
-	"pipeline/checkpoint":                {"pipeline", "schemas", "go.etcd.io/bbolt"},
+	"pipeline/checkpoint":                {"pipeline", "schemas", "schemas/history", "go.etcd.io/bbolt"},
 	"pipeline/checkpoint/checkpointtest": {"pipeline"},
 	"pipeline/pipelinetest":              {"pipeline"},
-	"sinks":                              {"pipeline", "internal/strictyaml", "go.yaml.in/yaml/v3"},
+	"sinks":                              {"pipeline", "internal/strictyaml", "go.yaml.in/yaml/v3", "github.com/prometheus/client_golang"},
 	"sinks/sinktest":                     {"pipeline", "schemas"},
+	"sinks/elasticsearch":                append([]string{"sinks", "schemas/ecs", "github.com/klauspost/compress"}, component...),
 	"sinks/file":                         append([]string{"sinks"}, component...),
-	"sinks/sqlite":                       append([]string{"sinks", "modernc.org/sqlite"}, component...),
-	"sources":                            {"pipeline", "internal/strictyaml", "go.yaml.in/yaml/v3"},
-	"sources/sourcetest":                 {"pipeline", "schemas"},
-	"sources/openai":                     append([]string{"sources"}, component...),
-	"internal/archtest":                  {},
-	"internal/control":                   {},
-	"internal/bench":                     {},
-	"internal/crash":                     {},
-	"internal/httpclient":                {"pipeline"},
-	"internal/mutants":                   {},
-	"internal/openaisim":                 {},
-	"internal/secret":                    {"internal/strictyaml"},
-	"internal/sim":                       {"pipeline", "schemas"},
-	"internal/testserver":                {},
-	"internal/strictyaml":                {"go.yaml.in/yaml/v3"},
+	"sinks/kafka": append([]string{
+		"sinks", "sinks/kafka/internal/batch", "sinks/kafka/internal/markers", "sinks/kafka/internal/mskiam", "sinks/kafka/internal/registry",
+		"sinks/kafka/internal/txn", "sinks/kafka/internal/wire", "github.com/segmentio/kafka-go",
+	}, component...),
+	"sinks/kafka/internal/batch":    {"github.com/segmentio/kafka-go"},
+	"sinks/kafka/internal/markers":  {"sinks/kafka/internal/batch", "sinks/kafka/internal/wire"},
+	"sinks/kafka/internal/mskiam":   {"github.com/segmentio/kafka-go", "github.com/aws/aws-sdk-go-v2"},
+	"sinks/kafka/internal/registry": {"pipeline", "internal/httpclient"},
+	"sinks/kafka/internal/txn":      {"sinks/kafka/internal/batch", "sinks/kafka/internal/wire", "github.com/segmentio/kafka-go"},
+	"sinks/kafka/internal/wire":     {"github.com/segmentio/kafka-go"},
+	"sinks/s3":                      append([]string{"sinks", "sinks/s3/format", "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, component...),
+	"sinks/s3/format":               {"pipeline", "schemas", "schemas/document", "internal/strictyaml", "github.com/klauspost/compress", "github.com/parquet-go/parquet-go"},
+	"sinks/sqlite":                  append([]string{"sinks", "modernc.org/sqlite"}, component...),
+	"sinks/splunkhec":               append([]string{"sinks", "github.com/klauspost/compress"}, component...),
+	"sinks/splunkhec/hectest":       {},
+	"sources":                       {"pipeline", "internal/strictyaml", "go.yaml.in/yaml/v3", "github.com/prometheus/client_golang"},
+	"sources/sourcetest":            {"pipeline", "schemas"},
+	"sources/openai":                append([]string{"sources"}, component...),
+	"sources/openai/auditlog":       {"schemas/rawjson"},
+	"schemas/history":               {"schemas", "github.com/linkedin/goavro/v2"},
+	"integrations/splunk":           {},
+	"internal/archtest":             {},
+	"internal/control":              {},
+	"internal/bench":                {},
+	"internal/charttest":            {},
+	"internal/crash":                {},
+	"internal/httpclient":           {"pipeline"},
+	"internal/mutants":              {},
+	"internal/openaisim":            {"sources/openai/auditlog"},
+	"internal/secret":               {"internal/strictyaml"},
+	"internal/sim":                  {"pipeline", "schemas"},
+	"internal/testserver":           {},
+	"internal/strictyaml":           {"go.yaml.in/yaml/v3"},
 }
 
 // forTests are packages that nothing but tests may import.
 var forTests = []string{
-	"pipeline/checkpoint/checkpointtest", "pipeline/pipelinetest", "sinks/sinktest", "sources/sourcetest",
-	"internal/archtest", "internal/bench", "internal/crash", "internal/mutants", "internal/sim", "internal/testserver",
+	"pipeline/checkpoint/checkpointtest", "pipeline/pipelinetest", "sinks/sinktest", "sinks/splunkhec/hectest", "sources/sourcetest",
+	"internal/archtest", "internal/bench", "internal/charttest", "internal/crash", "internal/mutants", "internal/sim", "internal/testserver",
 }
 
 func TestImports(t *testing.T) {
