@@ -8,10 +8,10 @@ FUZZTIME ?= 30s
 GOLANGCI_LINT ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-kill race sim mutants lint bench demo fuzz
+.PHONY: help test test-kill race sim mutants lint bench demo fuzz splunk-app
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## every test, those against real servers too, and a short race pass over the engine; what CI runs
 	go vet ./...
@@ -40,6 +40,10 @@ lint: ## linters and the import table; builds golangci-lint the first time
 bench: ## benchmarks, and the real binary beside a plain pager (BENCH_EVENTS=100000)
 	go test ./... -run '^$$' -bench . -benchmem
 	go test ./internal/bench -count=1 -timeout=0 -v -bench.run -bench.events=$(BENCH_EVENTS)
+
+splunk-app: ## the Splunk app, as bin/openai_audit.tgz
+	@mkdir -p bin
+	tar -C integrations/splunk --sort=name --mtime='2026-01-01 00:00Z' --owner=0 --group=0 --mode=u+rwX,go+rX,go-w -czf bin/openai_audit.tgz openai_audit
 
 demo: ## everything with one command: simulator, exporter, a kill, and the comparison
 	go run ./cmd/connector demo
