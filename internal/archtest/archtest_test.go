@@ -51,7 +51,7 @@ var allowed = map[string][]string{
 	"sinks/kafka/internal/txn":      {"sinks/kafka/internal/batch", "sinks/kafka/internal/wire", "github.com/segmentio/kafka-go"},
 	"sinks/kafka/internal/wire":     {"github.com/segmentio/kafka-go"},
 	"sinks/s3":                      append([]string{"sinks", "sinks/s3/format", "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, component...),
-	"sinks/s3/format":               {"pipeline", "schemas", "schemas/document", "internal/strictyaml", "github.com/klauspost/compress", "github.com/parquet-go/parquet-go"},
+	"sinks/s3/format":               {"pipeline", "schemas", "schemas/history", "schemas/document", "internal/strictyaml", "github.com/klauspost/compress", "github.com/parquet-go/parquet-go"},
 	"sinks/sqlite":                  append([]string{"sinks", "modernc.org/sqlite"}, component...),
 	"sinks/splunkhec":               append([]string{"sinks", "github.com/klauspost/compress"}, component...),
 	"sinks/splunkhec/hectest":       {},

@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/linkedin/goavro/v2"
@@ -161,4 +162,31 @@ func With(schema string) (func(avro []byte) (schemas.AuditEvent, map[string]any,
 		event, err := FromNative(native)
 		return event, fields, err
 	}, nil
+}
+
+// Container reads the events of an Avro object container that was written with any
+// version of the schema, one this program does not know included, and hands each to
+// yield, whose error ends it.
+func Container(r io.Reader, yield func(schemas.AuditEvent) error) error {
+	c, err := goavro.NewOCFReader(r)
+	if err != nil {
+		return fmt.Errorf("open container: %w", err)
+	}
+	for c.Scan() {
+		native, err := c.Read()
+		if err != nil {
+			return fmt.Errorf("read container: %w", err)
+		}
+		event, err := FromNative(native)
+		if err != nil {
+			return err
+		}
+		if err := yield(event); err != nil {
+			return err
+		}
+	}
+	if err := c.Err(); err != nil {
+		return fmt.Errorf("read container: %w", err)
+	}
+	return nil
 }

@@ -105,6 +105,30 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 	}
 }
 
+// A later version may only word the schema's documentation otherwise.
+func TestContainerWithAnotherSchemaIsRead(t *testing.T) {
+	for _, f := range every() {
+		if f.Container != Avro {
+			continue
+		}
+		b := batch(30)
+		content := encode(t, f, b)
+		other := bytes.Replace(content, []byte("The entry as served, byte for byte."), []byte("What the source said, byte by byte."), 1)
+		if bytes.Equal(other, content) {
+			t.Fatal("the schema has no such documentation")
+		}
+		ids, lines, err := events("x"+f.Extension(), other)
+		if err != nil || len(ids) != len(b.Records) {
+			t.Fatalf("%s: read %d events, %v, want %d", f.name(), len(ids), err, len(b.Records))
+		}
+		for i, r := range b.Records {
+			if want := string(schemas.AppendNormalized(nil, &r.Audit)); ids[i] != r.ID || lines[i] != want {
+				t.Fatalf("%s: event %d is\n%s\nwant\n%s", f.name(), i, lines[i], want)
+			}
+		}
+	}
+}
+
 func TestOneBatchIsAlwaysTheSameBytes(t *testing.T) {
 	for _, f := range every() {
 		t.Run(f.name(), func(t *testing.T) {

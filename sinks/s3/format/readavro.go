@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/s2"
 
 	"auditlog-connector/schemas"
+	"auditlog-connector/schemas/history"
 )
 
 // container reads an Avro object container from the front. After the first error
@@ -47,8 +48,9 @@ func (c *container) fail(err error) {
 	c.rest = nil
 }
 
-// header reads what stands before the blocks.
-func (c *container) header() (codec string, sync []byte) {
+// header reads what stands before the blocks. Current says that the records are of
+// the schema that this program writes.
+func (c *container) header() (codec string, sync []byte, current bool) {
 	if !bytes.Equal(c.take(int64(len(avroMagic))), avroMagic) {
 		c.fail(errors.New("not an Avro container"))
 	}
@@ -67,10 +69,7 @@ func (c *container) header() (codec string, sync []byte) {
 			meta[string(k)] = c.take(c.long())
 		}
 	}
-	if c.err == nil && !bytes.Equal(meta["avro.schema"], avroSchema) {
-		c.fail(errors.New("its schema is that of another version of the connector"))
-	}
-	return string(meta["avro.codec"]), c.take(syncSize)
+	return string(meta["avro.codec"]), c.take(syncSize), bytes.Equal(meta["avro.schema"], avroSchema)
 }
 
 // recordLength is how many bytes the record at the front of b takes.
@@ -136,9 +135,18 @@ func (c *container) blocks(skip func()) {
 
 func readAvro(body []byte, yield func(Event) error) error {
 	c := &container{rest: body}
-	codec, sync := c.header()
+	codec, sync, current := c.header()
 	index := 0
 	var line, block []byte
+	if c.err == nil && !current {
+		// An archive outlives the version that wrote it.
+		return history.Container(bytes.NewReader(body), func(e schemas.AuditEvent) error {
+			line = schemas.AppendNormalized(line[:0], &e)
+			err := yield(Event{ID: e.EventID, Index: index, Line: line})
+			index++
+			return err
+		})
+	}
 	for c.err == nil && len(c.rest) > 0 {
 		n := c.long()
 		packed := c.take(c.long())
