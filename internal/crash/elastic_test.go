@@ -105,7 +105,21 @@ func (w *searchWorld) close(ctx context.Context) {
 func (w *searchWorld) export(ctx context.Context, kill func(n int64, answered bool) bool) (*process, error) {
 	w.request.Store(0)
 	w.kill = kill
-	p, err := w.run(ctx, nil, "--once")
+	p, err := w.start(nil, "run", "--once", "--config", w.path("connector.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	// Longer than others: each request waits for a disk that other tests use as well.
+	timer := time.NewTimer(4 * patience)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+	case <-ctx.Done():
+		p.kill()
+	case <-timer.C:
+		p.kill()
+		err = fmt.Errorf("the process hangs after %s:\n%s", 4*patience, p.tail())
+	}
 	w.served.Wait()
 	w.kill = nil
 	return p, err
@@ -188,8 +202,11 @@ func (t *hecTally) elastic(ctx context.Context, server *testserver.OpenSearch, a
 			}
 		}
 	}
-	if _, err := w.finish(ctx); err != nil {
+	if p, err = w.export(ctx, nil); err != nil {
 		return err
+	}
+	if !p.cmd.ProcessState.Success() {
+		return fmt.Errorf("the undisturbed run ended with %s:\n%s", p.cmd.ProcessState, p.tail())
 	}
 	t.mu.Lock()
 	t.points++

@@ -183,8 +183,13 @@ func testAssets(t *testing.T, s *testserver.OpenSearch) {
 	names := map[string]string{"index-template.json": "openai-audit-index", "stream-template.json": "openai-audit-stream"}
 	for _, file := range slices.Sorted(maps.Keys(names)) {
 		s.Must(t, "PUT", "/_index_template/"+names[file], string(files[file]))
-		defer s.Must(t, "DELETE", "/_index_template/"+names[file], "")
 	}
+	t.Cleanup(func() { // the stream first: it holds its template
+		s.Must(t, "DELETE", "/_data_stream/logs-openai.audit-composed", "")
+		for _, name := range names {
+			s.Must(t, "DELETE", "/_index_template/"+name, "")
+		}
+	})
 	for place, change := range map[string]func(c *Config){
 		"audit-openai-2026.12":       func(c *Config) { c.InstallTemplate = false },
 		"logs-openai.audit-composed": func(c *Config) { c.InstallTemplate, c.DataStream = false, "logs-openai.audit-composed" },
