@@ -5,22 +5,29 @@ MUTANT_SEEDS ?= 20000
 BENCH_EVENTS ?= 100000
 # Time for each fuzz target.
 FUZZTIME ?= 30s
+# Packages whose tests against real servers make test runs: S3, and the tools of the chart and the app.
+SMALL_SERVERS ?= ./sinks/s3/... ./internal/charttest ./integrations/...
 GOLANGCI_LINT ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-kill race sim mutants lint bench demo fuzz splunk-app
+.PHONY: help test test-servers test-kill race sim mutants lint bench demo fuzz splunk-app
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## every test, those against real servers too, and a short race pass over the engine; what CI runs
+test: ## every test that needs no server or a small one, and a short race pass over the engine; what CI runs
 	go vet ./...
-	@# The first time on a machine, the servers are installed into the user's cache directory.
-	CONNECTOR_TEST_SERVERS=1 go test -timeout 40m ./...
+	go test ./...
+	@# The first time on a machine, what is needed is installed into the user's cache directory.
+	CONNECTOR_TEST_SERVERS=1 go test -timeout 40m $(SMALL_SERVERS)
+	CONNECTOR_TEST_SERVERS=1 go test -timeout 40m ./internal/crash -run '^TestS3'
 	@# The race detector needs a C compiler; without one, this part is left out.
 	@if [ "$$(go env CGO_ENABLED)" = 1 ]; then set -x; \
 		go test -race ./pipeline -skip '^TestModelWorld$$' -engine.seeds=20; \
 	else echo "no C compiler: race pass left out"; fi
+
+test-servers: ## every test against Kafka, a schema registry, OpenSearch, S3, a browser and the chart's tools too
+	CONNECTOR_TEST_SERVERS=1 go test -p 1 -timeout 60m ./...
 
 test-kill: ## SIGKILL at every request, every write and every delivery, and the table of it
 	go test ./internal/crash -count=1 -timeout=0 -v -run '^TestMatrix$$' -crash.every=1
