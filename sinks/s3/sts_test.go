@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"testing"
@@ -106,6 +107,26 @@ func (i *issuer) token(t *testing.T) string {
 	return signed + "." + text64(signature)
 }
 
+// knowsItsPolicies waits until the server gives out credentials: it takes requests
+// before it has read the policies that a role names.
+func knowsItsPolicies(t *testing.T, server *testserver.S3, token string) {
+	t.Helper()
+	form := url.Values{"Action": {"AssumeRoleWithWebIdentity"}, "Version": {"2011-06-15"}, "WebIdentityToken": {token}, "RoleArn": {roleOf(t, server)}}
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		resp, err := http.PostForm(server.URL, form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			t.Fatalf("the server gives no credentials: %s", resp.Status)
+		}
+	}
+}
+
 // TestRoleOfAServiceAccount reads nothing but the variables that EKS sets.
 func TestRoleOfAServiceAccount(t *testing.T) {
 	testserver.Require(t)
@@ -118,6 +139,7 @@ func TestRoleOfAServiceAccount(t *testing.T) {
 	s.create(t)
 	file := filepath.Join(t.TempDir(), "token")
 	write(t, file, i.token(t))
+	knowsItsPolicies(t, server, i.token(t))
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_WEB_IDENTITY_TOKEN_FILE": file, "AWS_REGION": "us-east-1",
 		"AWS_ROLE_ARN": roleOf(t, server), "AWS_ENDPOINT_URL_STS": server.URL, "AWS_ENDPOINT_URL_S3": server.URL,
