@@ -29,9 +29,9 @@ type searchWorld struct {
 	server  *testserver.OpenSearch
 	prefix  string // of the indices
 	proxy   *httptest.Server
-	kill    func(n int64, answered bool) bool
-	request atomic.Int64 // of the present life
-	served  sync.WaitGroup
+	kill    atomic.Pointer[func(n int64, answered bool) bool] // nil: nobody is killed
+	request atomic.Int64                                      // of the present life
+	served  serving
 }
 
 var searchWorlds atomic.Int64
@@ -50,8 +50,8 @@ func newSearchWorld(server *testserver.OpenSearch) (*searchWorld, error) {
 	}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
 	w.proxy = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w.served.Add(1)
-		defer w.served.Done()
+		w.served.begin()
+		defer w.served.end()
 		n := w.request.Add(1)
 		w.die(n, false)
 		answer := httptest.NewRecorder()
@@ -84,7 +84,7 @@ sinks:
 
 // die kills the program, if it is to die there.
 func (w *searchWorld) die(n int64, answered bool) {
-	if w.kill == nil || !w.kill(n, answered) {
+	if kill := w.kill.Load(); kill == nil || !(*kill)(n, answered) {
 		return
 	}
 	if p := w.life.Load(); p != nil {
@@ -104,7 +104,9 @@ func (w *searchWorld) close(ctx context.Context) {
 // export runs the program once.
 func (w *searchWorld) export(ctx context.Context, kill func(n int64, answered bool) bool) (*process, error) {
 	w.request.Store(0)
-	w.kill = kill
+	if kill != nil {
+		w.kill.Store(&kill)
+	}
 	p, err := w.start(nil, "run", "--once", "--config", w.path("connector.yaml"))
 	if err != nil {
 		return nil, err
@@ -120,8 +122,8 @@ func (w *searchWorld) export(ctx context.Context, kill func(n int64, answered bo
 		p.kill()
 		err = fmt.Errorf("the process hangs after %s:\n%s", 4*patience, p.tail())
 	}
-	w.served.Wait()
-	w.kill = nil
+	w.served.wait()
+	w.kill.Store(nil)
 	return p, err
 }
 

@@ -44,8 +44,8 @@ type hecWorld struct {
 	hecOptions
 	server   *hectest.Server
 	requests atomic.Int64
-	served   sync.WaitGroup
-	trap     func(n int, answered bool)
+	served   serving
+	trap     atomic.Pointer[func(n int, answered bool)] // nil: none
 	addr     *httptest.Server
 }
 
@@ -58,8 +58,8 @@ func newHECWorld(o hecOptions) (*hecWorld, error) {
 	}
 	w := &hecWorld{world: plain, hecOptions: o}
 	seen := func(n int, r *http.Request, answered bool) {
-		if strings.HasPrefix(r.URL.Path, "/services/collector") && w.trap != nil {
-			w.trap(n, answered)
+		if trap := w.trap.Load(); trap != nil && strings.HasPrefix(r.URL.Path, "/services/collector") {
+			(*trap)(n, answered)
 		}
 	}
 	w.server = hectest.New(hectest.Config{
@@ -67,12 +67,12 @@ func newHECWorld(o hecOptions) (*hecWorld, error) {
 		IndexDelay: o.delay,
 		OnRequest: func(n int, r *http.Request) {
 			w.requests.Store(int64(n))
-			w.served.Add(1)
+			w.served.begin()
 			seen(n, r, false)
 		},
 		OnAnswer: func(n int, r *http.Request) {
 			seen(n, r, true)
-			w.served.Done()
+			w.served.end()
 		},
 	})
 	w.addr = httptest.NewServer(w.server)
@@ -112,7 +112,7 @@ sinks:
 
 // kill makes the collector kill the program at its request at.
 func (w *hecWorld) kill(at int, after bool) {
-	w.trap = func(n int, answered bool) {
+	trap := func(n int, answered bool) {
 		if n == at && answered == after {
 			if p := w.life.Load(); p != nil {
 				<-p.begun
@@ -120,6 +120,7 @@ func (w *hecWorld) kill(at int, after bool) {
 			}
 		}
 	}
+	w.trap.Store(&trap)
 }
 
 // inDoubt returns the ids of the batch that the checkpoint says is in doubt.
@@ -209,8 +210,8 @@ func (t *hecTally) one(ctx context.Context, o hecOptions, at int, after bool) er
 	if err != nil {
 		return err
 	}
-	w.served.Wait() // the request of a process that is dead may be taken yet
-	w.trap = nil
+	w.served.wait() // the request of a process that is dead may be taken yet
+	w.trap.Store(nil)
 	doubt, err := w.inDoubt()
 	if err != nil {
 		return err
