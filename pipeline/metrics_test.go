@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,10 +99,10 @@ func TestDelaysAreThoseOfTheSource(t *testing.T) {
 func TestStatesAddUpToOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlant(t, newAuditLog("org", "tenant"))
-		healthy := true
+		var broken atomic.Bool
 		p.lane("a", nil)
 		p.lane("b", func(op string) pipelinetest.Fate {
-			if op == pipelinetest.OpDeliver && !healthy {
+			if op == pipelinetest.OpDeliver && broken.Load() {
 				return pipelinetest.FateLost
 			}
 			return pipelinetest.FatePass
@@ -131,14 +132,14 @@ func TestStatesAddUpToOne(t *testing.T) {
 			t.Errorf("overlap %v", n)
 		}
 		p.log.refuse("tenant", true)
-		healthy = false
+		broken.Store(true)
 		p.log.write("org", "e")
 		time.Sleep(time.Minute)
 		each()
 		want("connector_lane_state", "state", "in_doubt", 1)
 		want("connector_source_stream_state", "state", "refused", 1)
 		want("connector_lane_events_in_flight", "lane", "acme/b", 1)
-		healthy = true
+		broken.Store(false)
 		time.Sleep(2 * time.Minute)
 		want("connector_lane_state", "state", "following", 2)
 		if got := p.laneStatus("b"); got.LastDelivery == nil || got.FreshnessSeconds == nil || *got.FreshnessSeconds < 60 {
