@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,12 +26,46 @@ func throttled(err error) time.Duration {
 	return 0
 }
 
-// stage is a server, and time that passes when a test says so.
+// stage is a server, and time that passes when a test says so. Several lanes may be
+// on it at the same time.
 type stage struct {
 	server *hectest.Server
-	now    time.Time
+
+	mu     sync.Mutex
+	clock  time.Time
 	armed  hectest.Fault
 	cancel func()
+}
+
+func (s *stage) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.clock
+}
+
+func (s *stage) pass(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock = s.clock.Add(d)
+}
+
+// arm makes the next request that delivers meet f, and calls cancel then.
+func (s *stage) arm(f hectest.Fault, cancel func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.armed, s.cancel = f, cancel
+}
+
+// meet returns what a request that delivers meets.
+func (s *stage) meet() hectest.Fault {
+	s.mu.Lock()
+	f, cancel := s.armed, s.cancel
+	s.armed, s.cancel = hectest.FaultNone, nil
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	return f
 }
 
 // patient is a sink as the pipeline uses it: what it is told to wait for, it waits
@@ -44,7 +79,7 @@ type patient struct {
 // Resolve waits as long as nothing is on its way; what is comes when the test says.
 func (p *patient) Resolve(ctx context.Context, m pipeline.Manifest) (pipeline.Outcome, error) {
 	for {
-		p.stage.now = p.stage.now.Add(p.owed)
+		p.stage.pass(p.owed)
 		p.owed = 0
 		out, err := p.sink.Resolve(ctx, m)
 		p.owed = throttled(err)
@@ -60,22 +95,16 @@ func (p *patient) Resolve(ctx context.Context, m pipeline.Manifest) (pipeline.Ou
 
 // suite is the harness of a sink with configuration c.
 func suite(t *testing.T, change func(c *Config)) sinktest.Harness {
-	st := &stage{now: day}
+	st := &stage{clock: day}
 	st.server = newServer(hectest.Config{
 		MaxContentLength: 8 << 20,
 		Refuse:           refuseBad(12),
-		Now:              func() time.Time { return st.now },
+		Now:              st.now,
 		Fault: func(_ int, r *http.Request) hectest.Fault {
 			if !isPost(r) {
 				return hectest.FaultNone
 			}
-			if st.cancel != nil {
-				st.cancel()
-				st.cancel = nil
-			}
-			f := st.armed
-			st.armed = hectest.FaultNone
-			return f
+			return st.meet()
 		},
 	})
 	c := testConfig(change)
@@ -86,8 +115,8 @@ func suite(t *testing.T, change func(c *Config)) sinktest.Harness {
 	return sinktest.Harness{
 		Open: func(t *testing.T, lane string) pipeline.Sink {
 			s := openLane(t, st.server, c, lane)
-			s.now = func() time.Time { return st.now }
-			s.sleep = func(ctx context.Context, d time.Duration) error { st.now = st.now.Add(d); return ctx.Err() }
+			s.now = st.now
+			s.sleep = func(ctx context.Context, d time.Duration) error { st.pass(d); return ctx.Err() }
 			return &patient{sink: s, stage: st}
 		},
 		Kill:     func(*testing.T, pipeline.Sink) {},
@@ -101,10 +130,10 @@ func suite(t *testing.T, change func(c *Config)) sinktest.Harness {
 			return nil
 		},
 		Inject: func(_ *testing.T, f sinktest.Fault, cancel func()) (func(), bool) {
-			st.armed = faults[f]
-			if f == sinktest.Cancelled {
-				st.cancel = cancel
+			if f != sinktest.Cancelled {
+				cancel = nil
 			}
+			st.arm(faults[f], cancel)
 			return func() { st.server.Release() }, true
 		},
 		Break: func(*testing.T) func() {
