@@ -12,15 +12,15 @@ import (
 
 // Headers of a marker record, beside its value.
 const (
-	headerSession = "session" // the sink that wrote it, in one process
-	headerSchema  = "schema"  // what the registry said; see package registry
+	headerInstance = "instance" // the sink that wrote it, in one process
+	headerSchema   = "schema"   // what the registry said; see package registry
 )
 
 // lastMarker is what the marker topic has of a lane.
 type lastMarker struct {
-	marker  *pipeline.Marker // nil: none
-	session string
-	schema  string
+	marker   *pipeline.Marker // nil: none
+	instance string
+	schema   string
 }
 
 // lastMarker reads the lane's marker; see [markers.Last] for wait.
@@ -36,8 +36,8 @@ func (s *sink) lastMarker(ctx context.Context, wait bool) (lastMarker, error) {
 	}
 	for _, h := range rec.Headers {
 		switch h.Key {
-		case headerSession:
-			found.session = string(h.Value)
+		case headerInstance:
+			found.instance = string(h.Value)
 		case headerSchema:
 			found.schema = string(h.Value)
 		}
@@ -53,7 +53,7 @@ func (s *sink) markerBatch(m pipeline.Marker) ([]batch.Batch, error) {
 	}
 	rec := batch.Record{
 		Key: []byte(s.lane), Value: value, Time: now(),
-		Headers: []batch.Header{{Key: headerSession, Value: []byte(s.session)}},
+		Headers: []batch.Header{{Key: headerInstance, Value: []byte(s.instance)}},
 	}
 	if s.schemaID != "" {
 		rec.Headers = append(rec.Headers, batch.Header{Key: headerSchema, Value: []byte(s.schemaID)})

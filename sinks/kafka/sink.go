@@ -20,7 +20,7 @@ import (
 //	marker ─▶ judge ─ committed ─▶ done
 //	             └ absent ─▶ records, and the marker, in one transaction ─▶ commit
 //
-// The marker is what this session last read or committed: while the session owns the
+// The marker is what this instance last read or committed: while the instance owns the
 // transactional id, nobody else can change it.
 type sink struct {
 	config   *Config
@@ -32,9 +32,9 @@ type sink struct {
 
 	cluster     *wire.Cluster
 	producer    *txn.Producer
-	session     string           // in the header of every marker that this sink wrote
+	instance    string           // in the header of every marker that this sink wrote
 	owned       bool             // this sink has taken the transactional id over
-	predecessor string           // session of the marker that was there then
+	predecessor string           // instance of the marker that was there then
 	marker      *pipeline.Marker // nil: there is none
 	pending     *pipeline.Marker // of the transaction that is being committed
 	limits      map[string]int   // bytes of a record batch, by topic
@@ -73,8 +73,8 @@ func newSinkOver(c *Config, env sinks.Env, dial dialer) (*sink, error) {
 	}
 	s := &sink{
 		config: c, lane: env.Lane, log: env.Logger, format: newFormat(c),
-		id:      fmt.Sprintf("%s.%s.%s", c.TransactionalIDPrefix, env.Source, env.Sink),
-		session: newSession(), cluster: wire.New(w), limits: make(map[string]int),
+		id:       fmt.Sprintf("%s.%s.%s", c.TransactionalIDPrefix, env.Source, env.Sink),
+		instance: newInstance(), cluster: wire.New(w), limits: make(map[string]int),
 	}
 	if r := c.SchemaRegistry; r.URL != "" {
 		client, err := registry.New(registry.Config{

@@ -13,8 +13,8 @@ import (
 	"auditlog-connector/sinks/kafka/internal/txn"
 )
 
-// newSession names a sink of a process, so that it knows its own markers again.
-func newSession() string {
+// newInstance names a sink of a process, so that it knows its own markers again.
+func newInstance() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // it does not fail
 	return hex.EncodeToString(b[:])
@@ -30,7 +30,7 @@ type judgement struct {
 	// to go on with.
 	final func(*pipeline.Marker) (*pipeline.Marker, error)
 
-	stamp bool // write the marker even if the session goes on
+	stamp bool // write the marker even if the instance goes on
 }
 
 // begin makes the producer ready for a transaction, and the marker known. It ends
@@ -75,11 +75,11 @@ func (s *sink) begin(ctx context.Context, j judgement) error {
 	if err != nil {
 		return s.unowned(err)
 	}
-	s.marker, s.owned, s.predecessor = marker, true, found.session
+	s.marker, s.owned, s.predecessor = marker, true, found.instance
 	return s.stamp(ctx)
 }
 
-// goOn settles the session's last transaction.
+// goOn settles the instance's last transaction.
 func (s *sink) goOn(ctx context.Context, j judgement) error {
 	committing := s.producer.Committing()
 	if err := s.producer.Settle(ctx); err != nil {
@@ -99,7 +99,7 @@ func (s *sink) goOn(ctx context.Context, j judgement) error {
 	return s.stamp(ctx)
 }
 
-// unowned forgets the session after err: the marker was not read under it.
+// unowned forgets the instance after err: the marker was not read under it.
 func (s *sink) unowned(err error) error {
 	s.producer = txn.New(s.cluster, s.id)
 	return err
@@ -108,14 +108,14 @@ func (s *sink) unowned(err error) error {
 // mayTakeOver refuses to fence whoever took the lane over from this sink. The newest
 // marker says who that is: everybody writes one first.
 func (s *sink) mayTakeOver(found lastMarker) error {
-	if !s.owned || found.session == s.session || found.session == s.predecessor {
+	if !s.owned || found.instance == s.instance || found.instance == s.predecessor {
 		return nil
 	}
-	return fmt.Errorf("%w: another connector delivers with the transactional id %s (its marker is of session %s, this is %s)",
-		pipeline.ErrFenced, s.id, found.session, s.session)
+	return fmt.Errorf("%w: another connector delivers with the transactional id %s (its marker is of instance %s, this is %s)",
+		pipeline.ErrFenced, s.id, found.instance, s.instance)
 }
 
-// stamp writes the marker as this session's.
+// stamp writes the marker as this instance's.
 func (s *sink) stamp(ctx context.Context) error { return s.transact(ctx, nil, *s.marker) }
 
 // transact writes batches and the marker as one transaction.
