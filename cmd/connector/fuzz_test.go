@@ -27,7 +27,7 @@ func FuzzConfigurationProblemsHavePlaces(f *testing.F) {
 	f.Add([]byte("sources: [{name: a, type: openai}]\nsinks:\n- {name: b, type: file, config: &c {path: x}}\n- {name: c, type: file, config: *c}\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if strings.Contains(string(text), "file:") {
-			t.Skip("could name any file of this machine")
+			return // it could name any file of this machine
 		}
 		var out bytes.Buffer
 		a := &app{

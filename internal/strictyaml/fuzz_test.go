@@ -45,7 +45,7 @@ func FuzzEveryProblemHasAPlace(f *testing.F) {
 	x := &Expander{LookupEnv: func(string) (string, bool) { return "", false }}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if strings.Contains(string(text), "file:") {
-			t.Skip("could name any file of this machine")
+			return // it could name any file of this machine
 		}
 		lines := strings.Count(string(text), "\n") + strings.Count(string(text), "\r") + 1
 		if !utf8.Valid(text) {

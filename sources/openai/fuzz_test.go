@@ -34,7 +34,7 @@ func FuzzPageIsWhatWasAskedFor(f *testing.F) {
 			req.Until = time.Unix(until, 0).UTC()
 		}
 		if !utf8.ValidString(after) {
-			t.Skip("no cursor of ours")
+			return // no cursor of ours
 		}
 		page, err := s.read(body, req, cursor{After: after})
 		if err != nil {
