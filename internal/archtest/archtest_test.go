@@ -66,6 +66,7 @@ var allowed = map[string][]string{
 	"internal/bench":                {},
 	"internal/charttest":            {},
 	"internal/crash":                {},
+	"internal/eventtest":            {"internal/openaisim", "internal/strictyaml", "pipeline", "schemas", "sources", "sources/openai"},
 	"internal/httpclient":           {"pipeline"},
 	"internal/mutants":              {},
 	"internal/openaisim":            {"sources/openai/auditlog"},
@@ -78,7 +79,7 @@ var allowed = map[string][]string{
 // forTests are packages that nothing but tests may import.
 var forTests = []string{
 	"pipeline/checkpoint/checkpointtest", "pipeline/pipelinetest", "sinks/sinktest", "sinks/splunkhec/hectest", "sources/sourcetest",
-	"internal/archtest", "internal/bench", "internal/charttest", "internal/crash", "internal/mutants", "internal/sim", "internal/testserver",
+	"internal/archtest", "internal/bench", "internal/charttest", "internal/crash", "internal/eventtest", "internal/mutants", "internal/sim", "internal/testserver",
 }
 
 func TestImports(t *testing.T) {

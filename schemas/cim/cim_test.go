@@ -7,22 +7,23 @@ import (
 	"strings"
 	"testing"
 
+	"auditlog-connector/internal/eventtest"
 	"auditlog-connector/schemas"
 	"auditlog-connector/schemas/cim"
 )
 
 func TestSamplesAreCIM(t *testing.T) {
 	v := newValidator(t)
-	for _, s := range samples(t) {
-		if problems := v.check(cim.Append(nil, &s.event), cim.Tags(&s.event)); problems != nil {
-			t.Errorf("%s: %s", s.name, strings.Join(problems, "; "))
+	for _, s := range eventtest.Samples(t) {
+		if problems := v.check(cim.Append(nil, &s.Event), cim.Tags(&s.Event)); problems != nil {
+			t.Errorf("%s: %s", s.Name, strings.Join(problems, "; "))
 		}
 	}
 }
 
 func TestGeneratedEventsAreCIM(t *testing.T) {
 	v := newValidator(t)
-	for _, e := range generated(t, 10_000) {
+	for _, e := range eventtest.Generated(t, 10_000) {
 		document := cim.Append(nil, &e)
 		if problems := v.check(document, cim.Tags(&e)); problems != nil {
 			t.Fatalf("%s: %s\n%s", e.EventID, strings.Join(problems, "; "), document)
@@ -38,7 +39,7 @@ func TestGeneratedEventsAreCIM(t *testing.T) {
 
 // Every deliberate error is one that a search or an acceleration would fall over.
 func TestValidatorFindsErrors(t *testing.T) {
-	account, network, login := sampleOf(t, "user.updated"), sampleOf(t, "ip_allowlist.created"), sampleOf(t, "login.failed")
+	account, network, login := eventtest.SampleOf(t, "user.updated"), eventtest.SampleOf(t, "ip_allowlist.created"), eventtest.SampleOf(t, "login.failed")
 	for _, c := range []struct {
 		name           string
 		event          schemas.AuditEvent
@@ -85,8 +86,8 @@ func TestValidatorFindsErrors(t *testing.T) {
 // the model that has it, and what is in the table shows somewhere.
 func TestTableIsWhatDocumentsHave(t *testing.T) {
 	v := newValidator(t)
-	for _, s := range samples(t) {
-		v.check(cim.Append(nil, &s.event), cim.Tags(&s.event))
+	for _, s := range eventtest.Samples(t) {
+		v.check(cim.Append(nil, &s.Event), cim.Tags(&s.Event))
 	}
 	for _, e := range []schemas.AuditEvent{
 		{EventType: "user.updated", Actor: schemas.Actor{ID: "s", Name: "CI"}, Targets: []schemas.Target{{Type: "user", ID: "u", Name: "Ada"}}, Raw: []byte("\xff")},

@@ -8,22 +8,23 @@ import (
 	"strings"
 	"testing"
 
+	"auditlog-connector/internal/eventtest"
 	"auditlog-connector/schemas"
 	"auditlog-connector/schemas/ecs"
 )
 
 func TestSamplesAreECS(t *testing.T) {
 	v := newValidator(t)
-	for _, s := range samples(t) {
-		if problems := v.check(ecs.Append(nil, &s.event)); problems != nil {
-			t.Errorf("%s: %s", s.name, strings.Join(problems, "; "))
+	for _, s := range eventtest.Samples(t) {
+		if problems := v.check(ecs.Append(nil, &s.Event)); problems != nil {
+			t.Errorf("%s: %s", s.Name, strings.Join(problems, "; "))
 		}
 	}
 }
 
 func TestGeneratedEventsAreECS(t *testing.T) {
 	v := newValidator(t)
-	for _, e := range generated(t, 10_000) {
+	for _, e := range eventtest.Generated(t, 10_000) {
 		document := ecs.Append(nil, &e)
 		if problems := v.check(document); problems != nil {
 			t.Fatalf("%s: %s\n%s", e.EventID, strings.Join(problems, "; "), document)
@@ -42,7 +43,7 @@ func TestGeneratedEventsAreECS(t *testing.T) {
 
 // Every deliberate error is one that an index or a detection would fall over.
 func TestValidatorFindsErrors(t *testing.T) {
-	e := sampleOf(t, "ip_allowlist.created")
+	e := eventtest.SampleOf(t, "ip_allowlist.created")
 	document := string(ecs.Append(nil, &e))
 	if problems := newValidator(t).check([]byte(document)); problems != nil {
 		t.Fatal(problems)
@@ -85,8 +86,8 @@ func TestValidatorFindsErrors(t *testing.T) {
 // its order, with ECS's types, and what is in the table shows somewhere.
 func TestTableIsWhatDocumentsHave(t *testing.T) {
 	v := newValidator(t)
-	for _, s := range samples(t) {
-		v.check(ecs.Append(nil, &s.event))
+	for _, s := range eventtest.Samples(t) {
+		v.check(ecs.Append(nil, &s.Event))
 	}
 	for _, e := range special(t) {
 		v.check(ecs.Append(nil, &e))

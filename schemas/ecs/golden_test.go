@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"auditlog-connector/internal/eventtest"
 	"auditlog-connector/schemas/ecs"
 )
 
@@ -19,13 +20,13 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // The golden files say what becomes of every sample. Read them as documentation;
 // rewrite them with -update.
 func TestGolden(t *testing.T) {
-	for _, s := range samples(t) {
+	for _, s := range eventtest.Samples(t) {
 		var got bytes.Buffer
-		if err := json.Indent(&got, ecs.Append(nil, &s.event), "", "  "); err != nil {
-			t.Fatalf("%s: %v", s.name, err)
+		if err := json.Indent(&got, ecs.Append(nil, &s.Event), "", "  "); err != nil {
+			t.Fatalf("%s: %v", s.Name, err)
 		}
 		got.WriteByte('\n')
-		path := filepath.Join("testdata", "golden", filepath.FromSlash(s.name)+".json")
+		path := filepath.Join("testdata", "golden", filepath.FromSlash(s.Name)+".json")
 		if *update {
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)
@@ -40,7 +41,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got.Bytes(), want) {
-			t.Errorf("%s:\n got %s\nwant %s", s.name, got.Bytes(), want)
+			t.Errorf("%s:\n got %s\nwant %s", s.Name, got.Bytes(), want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package cim_test
+package eventtest
 
 import (
 	"bytes"
@@ -19,8 +19,8 @@ import (
 	"auditlog-connector/sources/openai"
 )
 
-// normalizer returns the function with which the source "acme" makes events.
-func normalizer(t testing.TB) func(id string, at time.Time, body []byte) schemas.AuditEvent {
+// Normalizer returns the function with which the source "acme" makes events.
+func Normalizer(t testing.TB) func(id string, at time.Time, body []byte) schemas.AuditEvent {
 	t.Helper()
 	c, _ := openai.Type.Decode(nil, "config", &strictyaml.Expander{}) // without a key: nothing is read
 	source, err := c.Open(t.Context(), sources.Env{Source: "acme"})
@@ -33,18 +33,19 @@ func normalizer(t testing.TB) func(id string, at time.Time, body []byte) schemas
 	}
 }
 
-type sample struct {
-	name  string // the type, or variants/ and what is special
-	event schemas.AuditEvent
+// Sample is an event of one of the source's test entries.
+type Sample struct {
+	Name  string // the type, or variants/ and what is special
+	Event schemas.AuditEvent
 }
 
-// samples returns every sample of the source's test data: one of each type, and
-// variants.
-func samples(t testing.TB) []sample {
+// Samples returns every sample of the source's test data: one of each type, and
+// variants. The package under test lies two folders below the module's.
+func Samples(t testing.TB) []Sample {
 	t.Helper()
-	normalize := normalizer(t)
+	normalize := Normalizer(t)
 	root := filepath.Join("..", "..", "sources", "openai", "testdata", "samples")
-	var all []sample
+	var all []Sample
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), "_page") {
 			return err
@@ -63,7 +64,7 @@ func samples(t testing.TB) []sample {
 		name, err := filepath.Rel(root, path)
 		name = strings.TrimSuffix(filepath.ToSlash(name), ".json")
 		body = bytes.TrimSpace(body)
-		all = append(all, sample{name, normalize(entry.ID, time.Unix(entry.At, 0).UTC(), body)})
+		all = append(all, Sample{name, normalize(entry.ID, time.Unix(entry.At, 0).UTC(), body)})
 		return err
 	})
 	if err != nil {
@@ -75,21 +76,21 @@ func samples(t testing.TB) []sample {
 	return all
 }
 
-// sampleOf returns the event of one sample.
-func sampleOf(t testing.TB, name string) schemas.AuditEvent {
+// SampleOf returns the event of one sample.
+func SampleOf(t testing.TB, name string) schemas.AuditEvent {
 	t.Helper()
-	for _, s := range samples(t) {
-		if s.name == name {
-			return s.event
+	for _, s := range Samples(t) {
+		if s.Name == name {
+			return s.Event
 		}
 	}
 	t.Fatalf("no sample %q", name)
 	return schemas.AuditEvent{}
 }
 
-// generated returns n events as a simulated organization makes them, more of them
+// Generated returns n events as a simulated organization makes them, more of them
 // odd than in life.
-func generated(t testing.TB, n int) []schemas.AuditEvent {
+func Generated(t testing.TB, n int) []schemas.AuditEvent {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -100,7 +101,7 @@ func generated(t testing.TB, n int) []schemas.AuditEvent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	normalize := normalizer(t)
+	normalize := Normalizer(t)
 	events := make([]schemas.AuditEvent, 0, n)
 	for e := range server.Events() {
 		events = append(events, normalize(e.ID, e.EffectiveAt, e.Body))
@@ -111,8 +112,8 @@ func generated(t testing.TB, n int) []schemas.AuditEvent {
 	return events
 }
 
-// text makes an event of an entry that may be anything.
-func text(t testing.TB, body string) schemas.AuditEvent {
+// Text makes an event of an entry that may be anything.
+func Text(t testing.TB, body string) schemas.AuditEvent {
 	t.Helper()
-	return normalizer(t)("audit_log-1", time.Unix(1_700_000_000, 0).UTC(), []byte(body))
+	return Normalizer(t)("audit_log-1", time.Unix(1_700_000_000, 0).UTC(), []byte(body))
 }
