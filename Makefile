@@ -16,7 +16,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## every test that needs no server or a small one, and a short race pass over the engine; what CI runs
-	go vet ./...
+	go vet -tags measure,mutants ./...
 	go test ./...
 	@# The first time on a machine, what is needed is installed into the user's cache directory.
 	CONNECTOR_TEST_SERVERS=1 go test -timeout 40m $(SMALL_SERVERS)
@@ -39,14 +39,14 @@ sim: ## many histories of the model world (SEEDS=100000), and what happened in t
 	go test ./pipeline -count=1 -timeout=0 -v -run '^TestModelWorld$$' -sim.seeds=$(SEEDS)
 
 mutants: ## every deliberate bug must be found by the tests of its tier
-	MUTANTS=1 MUTANT_SEEDS=$(MUTANT_SEEDS) go test ./internal/mutants -count=1 -timeout=0 -v
+	MUTANT_SEEDS=$(MUTANT_SEEDS) go test -tags mutants ./internal/mutants -count=1 -timeout=0 -v
 
 lint: ## linters and the import table; builds golangci-lint the first time
 	go run $(GOLANGCI_LINT) run ./...
 
 bench: ## benchmarks, and the real binary beside a plain pager (BENCH_EVENTS=100000)
 	go test ./... -run '^$$' -bench . -benchmem
-	go test ./internal/bench -count=1 -timeout=0 -v -bench.run -bench.events=$(BENCH_EVENTS)
+	go test -tags measure ./internal/bench -count=1 -timeout=0 -v -bench.events=$(BENCH_EVENTS)
 
 splunk-app: ## the Splunk app, as bin/openai_audit.tgz
 	@mkdir -p bin

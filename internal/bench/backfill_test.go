@@ -1,3 +1,5 @@
+//go:build measure
+
 package bench
 
 import (
@@ -21,7 +23,6 @@ import (
 )
 
 var (
-	run         = flag.Bool("bench.run", false, "measure; without it these tests are skipped")
 	events      = flag.Int("bench.events", 100_000, "events in the log")
 	latency     = flag.Duration("bench.latency", 50*time.Millisecond, "time before each page")
 	concurrency = flag.Int("bench.concurrency", 32, "spans the connector reads at the same time")
@@ -66,9 +67,6 @@ func simulate(t *testing.T, c openaisim.Config) (*openaisim.Server, string) {
 // TestBackfill reads a whole log with the connector and with a plain sequential
 // pager, at the same latency.
 func TestBackfill(t *testing.T) {
-	if !*run {
-		t.Skip("a measurement: make bench")
-	}
 	sim, base := simulate(t, openaisim.Config{Seed: 1, Events: *events, Both: -1, Latency: *latency})
 	t.Logf("%s/%s, %d CPUs, %s; %d events, %s before each page, concurrency %d", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(),
 		*events, *latency, *concurrency)

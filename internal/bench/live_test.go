@@ -1,3 +1,5 @@
+//go:build measure
+
 package bench
 
 import (
@@ -55,9 +57,6 @@ sinks:
 
 // TestStartup measures from starting the process to its first request.
 func TestStartup(t *testing.T) {
-	if !*run {
-		t.Skip("a measurement: make bench")
-	}
 	bin := build(t)
 	var took []time.Duration
 	for range 10 {
@@ -77,9 +76,6 @@ func TestStartup(t *testing.T) {
 
 // TestFreshness measures from an event's becoming visible to its being in the file.
 func TestFreshness(t *testing.T) {
-	if !*run {
-		t.Skip("a measurement: make bench")
-	}
 	const poll, long = 5 * time.Second, time.Minute
 	sim, base := simulate(t, openaisim.Config{Seed: 1, Rate: 20})
 	file, _ := start(t, build(t), base, fmt.Sprintf("{ poll_interval: %s }", poll))

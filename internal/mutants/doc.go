@@ -3,10 +3,9 @@
 //
 // The list is [All]. TestMutants, run by "make mutants", compiles each mutant by
 // an overlay, so that nothing is copied and the product has no hooks, and runs the
-// tests of its tier until one fails. The environment variables:
+// tests of its tier until one fails. It needs the build tag mutants; without it the
+// tests only check that the list fits the code. MUTANT_SEEDS in the environment says
+// how many histories of the model world to try for each (default 20,000).
 //
-//	MUTANTS=1          run; without it the test only checks that the list fits the code
-//	MUTANT_SEEDS=n     histories of the model world to try for each (default 20,000)
-//
-// One mutant alone: MUTANTS=1 go test ./internal/mutants -run 'TestMutants/cap_per_span' -v
+// One mutant alone: go test -tags mutants ./internal/mutants -run 'TestMutants/cap_per_span' -v
 package mutants

@@ -1,3 +1,5 @@
+//go:build mutants
+
 package mutants
 
 import (
@@ -23,28 +25,8 @@ const (
 // limit is how long the tests of one mutant may take.
 const limit = time.Hour
 
-// TestListFitsTheCode fails if a mutant cannot be made any more.
-func TestListFitsTheCode(t *testing.T) {
-	names := make(map[string]bool)
-	for _, m := range All {
-		if names[m.Name] {
-			t.Errorf("mutant %q is there twice", m.Name)
-		}
-		names[m.Name] = true
-		if m.Why == "" || m.Run == "" && m.Tier == TierUnit {
-			t.Errorf("mutant %q: no reason, or tests that do not fit its tier", m.Name)
-		}
-		if _, err := m.Apply(read(t, m.File)); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 // TestMutants fails if a mutant survives the tests of its tier.
 func TestMutants(t *testing.T) {
-	if os.Getenv("MUTANTS") == "" {
-		t.Skip("set MUTANTS=1 to run; it takes a while")
-	}
 	world := worldSeeds
 	if n, err := strconv.Atoi(os.Getenv("MUTANT_SEEDS")); err == nil {
 		world = n
@@ -151,25 +133,6 @@ func kill(t *testing.T, m Mutant, seeds int) (seed, output string) {
 // into tests that do not.
 func bounded(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, "sh", append([]string{"-c", `ulimit -v 8000000; exec "$0" "$@"`, name}, args...)...)
-}
-
-// path makes a path of the module absolute.
-func path(t *testing.T, rel string) string {
-	t.Helper()
-	abs, err := filepath.Abs(filepath.Join("..", "..", filepath.FromSlash(rel)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return abs
-}
-
-func read(t *testing.T, rel string) string {
-	t.Helper()
-	data, err := os.ReadFile(path(t, rel))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
 }
 
 func write(t *testing.T, name string, data []byte) {
