@@ -40,7 +40,7 @@ type Sample struct {
 }
 
 // Samples returns every sample of the source's test data: one of each type, and
-// variants. The package under test lies two folders below the module's.
+// variants, laid out as the files are ([Compact] is what the API serves). The package under test lies two folders below the module's.
 func Samples(t testing.TB) []Sample {
 	t.Helper()
 	normalize := Normalizer(t)
@@ -76,6 +76,21 @@ func Samples(t testing.TB) []Sample {
 	return all
 }
 
+// Compact returns the samples as the API serves them: without white space.
+func Compact(t testing.TB) []Sample {
+	t.Helper()
+	normalize := Normalizer(t)
+	all := Samples(t)
+	for i, s := range all {
+		var body bytes.Buffer
+		if err := json.Compact(&body, s.Event.Raw); err != nil {
+			t.Fatalf("%s: %v", s.Name, err)
+		}
+		all[i].Event = normalize(s.Event.EventID, s.Event.EffectiveAt, body.Bytes())
+	}
+	return all
+}
+
 // SampleOf returns the event of one sample.
 func SampleOf(t testing.TB, name string) schemas.AuditEvent {
 	t.Helper()
@@ -96,7 +111,7 @@ func Generated(t testing.TB, n int) []schemas.AuditEvent {
 	t.Logf("seed %d", seed)
 	to := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	server, err := openaisim.New(openaisim.Config{
-		Seed: seed, Events: n, From: to.AddDate(0, -1, 0), To: to, Unknown: 0.02, Odd: 0.1,
+		Seed: seed, Events: n, From: to.AddDate(0, -1, 0), To: to, Unknown: 0.02, Odd: 0.1, OddTimes: 0.01,
 	})
 	if err != nil {
 		t.Fatal(err)

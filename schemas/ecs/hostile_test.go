@@ -70,33 +70,15 @@ func TestWhatIsLongIsLeftOut(t *testing.T) {
 	}
 }
 
-// filled is a record with s in every text: records that were decoded or redacted
-// hold texts that no entry gives.
-func filled(s string) schemas.AuditEvent {
-	return schemas.AuditEvent{
-		EventID: "1" + s, EventType: s, EffectiveAt: time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC), Stream: s, Source: s, OrganizationID: s,
-		Action: s, Outcome: "success", Severity: "low", SeverityReason: s,
-		Actor: schemas.Actor{Kind: s, ID: s, Email: s, Name: s, APIKeyID: s, ServiceAccountID: s, IP: s, UserAgent: s, JA3: s, JA4: s,
-			Geo: &schemas.Geo{Country: s, Region: s, RegionCode: s, City: s, Latitude: s, Longitude: s, ASN: s}},
-		Targets: []schemas.Target{{Type: s, ID: s, Name: s}, {Type: "user", ID: s, Name: s}, {Type: "group", ID: s}, {Type: "role", Name: s}},
-		Project: &schemas.Project{ID: s, Name: s}, Error: &schemas.EventError{Code: s, Message: s},
-		Changes:  map[string]string{s: s, "role": s, "allowed_ips": s, "name": s},
-		Problems: []string{s, "", s}, Details: []byte(s), Raw: []byte(s),
-	}
-}
-
-// texts are what a record may be filled with, beside any type's name.
-var texts = []string{"", "x", "\"", "\\", "{", "[", "]", "\x00", "\xff", "null", `"a"`, `["a",{"b":[]}]`, `{"a":"b"}`, "[1,", "é\u2028", "-1", "127.0.0.1", "a@b", strings.Repeat("é", 5000)}
-
 func TestRecordsOfAnyTextsAreECS(t *testing.T) {
-	v := newValidator(t)
+	v, texts := newValidator(t), eventtest.Texts()
 	for _, s := range texts {
-		e := filled(s)
+		e := eventtest.Filled(s)
 		whole(t, v, fmt.Sprintf("%.10q", s), &e)
 	}
 	for i, kind := range schemas.Catalogue().Types() {
 		s := texts[i%len(texts)]
-		e := filled(s)
+		e := eventtest.Filled(s)
 		e.EventType = kind.Type
 		whole(t, v, fmt.Sprintf("%s of %.10q", kind.Type, s), &e)
 	}
@@ -104,12 +86,12 @@ func TestRecordsOfAnyTextsAreECS(t *testing.T) {
 
 func FuzzRecord(f *testing.F) {
 	types := schemas.Catalogue().Types()
-	for i, s := range texts {
+	for i, s := range eventtest.Texts() {
 		f.Add(s, uint8(i))
 	}
 	v := newValidator(f)
 	f.Fuzz(func(t *testing.T, s string, kind uint8) {
-		e := filled(s)
+		e := eventtest.Filled(s)
 		if int(kind) < len(types) {
 			e.EventType = types[kind].Type
 		}

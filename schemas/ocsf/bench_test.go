@@ -1,46 +1,16 @@
 package ocsf_test
 
 import (
-	"encoding/json"
-	"maps"
-	"slices"
 	"testing"
 
+	"auditlog-connector/internal/eventtest"
 	"auditlog-connector/schemas"
 	"auditlog-connector/schemas/ocsf"
 )
 
-// BenchmarkAppend maps the samples, one after the other.
-func BenchmarkAppend(b *testing.B) {
-	events := slices.Collect(maps.Values(samples(b)))
-	var line []byte
-	size, i := 0, 0
-	b.ReportAllocs()
-	for b.Loop() {
-		line = ocsf.Append(line[:0], events[i%len(events)])
-		size += len(line)
-		i++
-	}
-	b.ReportMetric(float64(size)/float64(i), "B/document")
-}
+func BenchmarkAppend(b *testing.B) { eventtest.BenchmarkAppend(b, ocsf.Append) }
 
-// BenchmarkEncodingJSON is what it is compared with: one round trip of the entries
-// through encoding/json.
-func BenchmarkEncodingJSON(b *testing.B) {
-	events := slices.Collect(maps.Values(samples(b)))
-	i := 0
-	b.ReportAllocs()
-	for b.Loop() {
-		var v any
-		if err := json.Unmarshal(events[i%len(events)].Raw, &v); err != nil {
-			b.Fatal(err)
-		}
-		if _, err := json.Marshal(v); err != nil {
-			b.Fatal(err)
-		}
-		i++
-	}
-}
+func BenchmarkEncodingJSON(b *testing.B) { eventtest.BenchmarkEncodingJSON(b) }
 
 // BenchmarkAppendFailedLogin is a small event, the most frequent when it matters.
 func BenchmarkAppendFailedLogin(b *testing.B) {

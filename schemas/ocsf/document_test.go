@@ -152,7 +152,7 @@ func TestTargetIsUnknownOnlyWhereThePayloadIsSilent(t *testing.T) {
 		if listed.TargetUnknown == "" {
 			continue
 		}
-		check(normalizeText(`{"id":"audit_log-1","type":"` + listed.Type + `","actor":{"type":"session","session":{}},"` + listed.Type + `":{"id":"x"}}`))
+		check(normalizeText(t, `{"id":"audit_log-1","type":"`+listed.Type+`","actor":{"type":"session","session":{}},"`+listed.Type+`":{"id":"x"}}`))
 		if !seen[listed.Type] {
 			t.Errorf("%s never had target_unknown", listed.Type)
 		}

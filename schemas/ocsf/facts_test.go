@@ -36,7 +36,7 @@ func TestWhatAnAnalystLooksFor(t *testing.T) {
 			"status_detail": "The e-mail or password is incorrect.", "user.name": "unknown", "user.type_id": 0, "metadata.labels[]": "target_unknown"}},
 		{"a failed login of a known account", of("variants/login.failed.with-user"), map[string]any{
 			"class_uid": 3002, "status_id": 2, "metadata.labels": nil, "user.type": "User"}},
-		{"a failed login without a reason", normalizeText(loginWithoutReason), map[string]any{
+		{"a failed login without a reason", normalizeText(t, loginWithoutReason), map[string]any{
 			"status": "Failure", "status_code": nil, "status_detail": nil, "src_endpoint.ip": "192.0.2.1"}},
 		{"a role that was given names role, resource and principal", of("role.assignment.created"), map[string]any{
 			"class_uid": 3005, "activity_name": "Assign Privileges", "user.uid": "user-OBzVwIDstTiFyAlP9B8aUrgK",
@@ -47,7 +47,7 @@ func TestWhatAnAnalystLooksFor(t *testing.T) {
 			"class_uid": 3005, "privileges[]": "member", "resources[].uid": "proj_GyijpXUwIL8tuPmXyNcizRcE"}},
 		{"no role is asked for", of("variants/user.updated.no-role"), map[string]any{
 			"class_uid": 3001, "activity_id": 99, "activity_name": "Update", "privileges": nil}},
-		{"a key made by a service account names both", normalizeText(keyByAccount), map[string]any{
+		{"a key made by a service account names both", normalizeText(t, keyByAccount), map[string]any{
 			"entity.uid": "key_2", "entity.type": "api_key", "actor.user.uid": "svc_acct_1", "actor.user.type": "Service",
 			"actor.user.programmatic_credentials[].uid": "key_1", "access_list[]": "api.all"}},
 		{"an allow list that changes lists its addresses", of("ip_allowlist.updated"), map[string]any{
@@ -58,7 +58,7 @@ func TestWhatAnAnalystLooksFor(t *testing.T) {
 			"entity.name": nil, "entity_result.name": "検索基盤 v2"}},
 		{"a new owner", of("user.added"), map[string]any{"user.type": "User", "user_result.type": "Admin"}},
 		{"a service account", of("service_account.created"), map[string]any{"class_uid": 3001, "user.type_id": 4}},
-		{"what an unbound role allowed is not asked for", normalizeText(`{"id":"audit_log-1","type":"role.unbound_from_resource","role.unbound_from_resource":{"id":"w__c","role_id":"r","permissions":["p"]}}`),
+		{"what an unbound role allowed is not asked for", normalizeText(t, `{"id":"audit_log-1","type":"role.unbound_from_resource","role.unbound_from_resource":{"id":"w__c","role_id":"r","permissions":["p"]}}`),
 			map[string]any{"access_list": nil, "entity_result.data.permissions[]": "p", "entity.uid": "r"}},
 		{"an invitation names who is invited", of("invite.sent"), map[string]any{
 			"entity.user.name": "nouveau.collègue@example.org", "entity.user.email_addr": nil}},
@@ -105,7 +105,7 @@ func TestWhatTheEndpointCannotHold(t *testing.T) {
 		{"a network with a prefix", schemas.Actor{IP: "10.0.0.1", Geo: &schemas.Geo{ASN: "AS64500"}}, map[string]any{"src_endpoint.autonomous_system.number": 64500}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			e := normalizeText(`{"id":"audit_log-1","type":"api_key.deleted","api_key.deleted":{"id":"k"}}`)
+			e := normalizeText(t, `{"id":"audit_log-1","type":"api_key.deleted","api_key.deleted":{"id":"k"}}`)
 			e.Actor = c.actor
 			doc := parse(t, e)
 			for path, want := range c.want {
@@ -179,7 +179,7 @@ func TestEverythingIsSaid(t *testing.T) {
 	for name, e := range samples(t) {
 		everythingIsSaid(t, name, e)
 	}
-	for _, e := range corners() {
+	for _, e := range corners(t) {
 		everythingIsSaid(t, "corner "+e.EventType, e)
 	}
 	generated(t, 1500, func(e *schemas.AuditEvent) { everythingIsSaid(t, e.EventType+" "+e.EventID, e) })

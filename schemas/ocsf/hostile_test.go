@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
+	"auditlog-connector/internal/eventtest"
 	"auditlog-connector/schemas"
 	"auditlog-connector/schemas/ocsf"
 )
@@ -101,7 +103,7 @@ func sound(t testing.TB, e *schemas.AuditEvent) {
 func TestHostileEntriesBecomeValidDocuments(t *testing.T) {
 	for name, body := range hostile() {
 		t.Run(name, func(t *testing.T) {
-			e := normalizeText(body)
+			e := normalizeText(t, body)
 			sound(t, e)
 			problems, _ := at(parse(t, e), "unmapped.problems").([]any)
 			if len(problems) != len(e.Problems) {
@@ -116,7 +118,7 @@ func TestTheEntryCanBeTakenBackOut(t *testing.T) {
 		sound(t, e)
 	}
 	generated(t, 1000, func(e *schemas.AuditEvent) { sound(t, e) })
-	e := normalizeText("{\"id\":\"audit_log-1\",\"type\":\"user.added\", \"user.added\":{\"id\":\"\xff\"}}\n")
+	e := normalizeText(t, "{\"id\":\"audit_log-1\",\"type\":\"user.added\", \"user.added\":{\"id\":\"\xff\"}}\n")
 	if doc := parse(t, e); at(doc, "unmapped.raw_base64") != true || doc["raw_base64"] != nil {
 		t.Errorf("raw_base64 is not in unmapped: %v", doc["unmapped"])
 	}
@@ -124,7 +126,7 @@ func TestTheEntryCanBeTakenBackOut(t *testing.T) {
 
 // Values that cannot stand in a document as JSON are text.
 func TestWhatIsNoJSONIsText(t *testing.T) {
-	e := normalizeText(`{"id":"audit_log-1","type":"api_key.created"}`)
+	e := normalizeText(t, `{"id":"audit_log-1","type":"api_key.created"}`)
 	deep := strings.Repeat("[", 9_950) + strings.Repeat("]", 9_950)
 	e.Changes = map[string]string{"a": `{"x":`, "b": "", "c": "\"\xff\"", "d": deep, "e": " [ 1 ,\n2 ] "}
 	e.Details = []byte("{nonsense\xff")
@@ -151,5 +153,9 @@ func FuzzAppend(f *testing.F) {
 	for _, e := range samples(f) {
 		f.Add(e.Raw)
 	}
-	f.Fuzz(func(t *testing.T, body []byte) { sound(t, normalizeText(string(body))) })
+	normalize := eventtest.Normalizer(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		e := normalize("audit_log-1", time.Unix(1_700_000_000, 0).UTC(), body)
+		sound(t, &e)
+	})
 }

@@ -68,7 +68,7 @@ func TestMappingsPage(t *testing.T) {
 
 func eventTables(t *testing.T, page *bytes.Buffer, name string) {
 	t.Helper()
-	raw := readText(t, filepath.Join(samplesDir, name+".json"))
+	raw := readText(t, filepath.Join("../../sources/openai/testdata/samples", name+".json"))
 	header, rule := "| entry | value |", "| --- | --- |"
 	texts, docs := make([]string, len(formats)), make([]map[string]any, len(formats))
 	for i, f := range formats {

@@ -5,47 +5,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"auditlog-connector/internal/eventtest"
 	"auditlog-connector/schemas"
 	"auditlog-connector/schemas/document"
-	"auditlog-connector/sources/openai"
 )
-
-// samples returns the events of every documented type and of every variant.
-func samples(t *testing.T) map[string]schemas.AuditEvent {
-	t.Helper()
-	events := make(map[string]schemas.AuditEvent)
-	for _, pattern := range []string{"*.json", "variants/*.json"} {
-		files, err := filepath.Glob(filepath.Join("..", "..", "sources", "openai", "testdata", "samples", pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var compact bytes.Buffer
-			if json.Compact(&compact, text) != nil {
-				continue // a sample of what cannot be read
-			}
-			e, err := openai.Normalize("acme", compact.Bytes())
-			if err != nil {
-				continue // a page, or an entry without a time
-			}
-			events[filepath.Base(file)] = e.Audit
-		}
-	}
-	if len(events) < 149 {
-		t.Fatalf("%d samples, want one of every type", len(events))
-	}
-	return events
-}
 
 // documents returns e in every form that a destination may get, by name.
 func documents(e *schemas.AuditEvent) map[string][]byte {
@@ -62,7 +29,8 @@ func documents(e *schemas.AuditEvent) map[string][]byte {
 // searches each form of the record for the value.
 func TestNoDocumentHasTheValue(t *testing.T) {
 	searched := make(map[string]int)
-	for name, e := range samples(t) {
+	for _, sample := range eventtest.Compact(t) {
+		name, e := sample.Name, sample.Event
 		values := make(map[string][]string)
 		copied := e
 		texts(&copied, func(path string, s *string) {
