@@ -67,8 +67,9 @@ type Definition[C any] struct {
 
 // Type is a kind of sink, made by [Define].
 type Type struct {
-	name   string
-	batch  pipeline.BatchPolicy
+	name     string
+	batch    pipeline.BatchPolicy
+	defaults func() any
 	decode func(n *yaml.Node, path string, x *strictyaml.Expander) (Configured, []strictyaml.Problem)
 }
 
@@ -77,7 +78,7 @@ func Define[C any](d Definition[C]) Type {
 	if d.Name == "" || d.Open == nil {
 		panic("sinks: a definition needs Name and Open")
 	}
-	return Type{name: d.Name, batch: d.Batch, decode: func(n *yaml.Node, path string, x *strictyaml.Expander) (Configured, []strictyaml.Problem) {
+	return Type{name: d.Name, batch: d.Batch, defaults: strictyaml.Defaults(d.Defaults), decode: func(n *yaml.Node, path string, x *strictyaml.Expander) (Configured, []strictyaml.Problem) {
 		c, problems := strictyaml.DecodeConfig(n, path, x, d.Defaults, d.Validate)
 		return &configured[C]{d, c}, problems
 	}}
@@ -88,6 +89,10 @@ func (t Type) Name() string { return t.name }
 
 // Batch returns the default batch policy.
 func (t Type) Batch() pipeline.BatchPolicy { return t.batch }
+
+// Defaults returns the configuration struct with what applies where the file is
+// silent. Its fields are what a configuration may have.
+func (t Type) Defaults() any { return t.defaults() }
 
 // Decode reads the configuration in n (nil: defaults only), which lies at path in
 // its document, and returns everything that is wrong with it. The Configured may

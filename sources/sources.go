@@ -62,7 +62,8 @@ type Definition[C any] struct {
 
 // Type is a kind of source, made by [Define].
 type Type struct {
-	name   string
+	name     string
+	defaults func() any
 	decode func(n *yaml.Node, path string, x *strictyaml.Expander) (Configured, []strictyaml.Problem)
 }
 
@@ -71,7 +72,7 @@ func Define[C any](d Definition[C]) Type {
 	if d.Name == "" || d.Open == nil {
 		panic("sources: a definition needs Name and Open")
 	}
-	return Type{name: d.Name, decode: func(n *yaml.Node, path string, x *strictyaml.Expander) (Configured, []strictyaml.Problem) {
+	return Type{name: d.Name, defaults: strictyaml.Defaults(d.Defaults), decode: func(n *yaml.Node, path string, x *strictyaml.Expander) (Configured, []strictyaml.Problem) {
 		c, problems := strictyaml.DecodeConfig(n, path, x, d.Defaults, d.Validate)
 		return &configured[C]{d, c}, problems
 	}}
@@ -79,6 +80,10 @@ func Define[C any](d Definition[C]) Type {
 
 // Name returns the type's name in the configuration.
 func (t Type) Name() string { return t.name }
+
+// Defaults returns the configuration struct with what applies where the file is
+// silent. Its fields are what a configuration may have.
+func (t Type) Defaults() any { return t.defaults() }
 
 // Decode reads the configuration in n (nil: defaults only), which lies at path in
 // its document, and returns everything that is wrong with it. The Configured may

@@ -14,69 +14,69 @@ import (
 // fileConfig is the configuration file. The config blocks of sources and sinks
 // stay as they are: their types decode them.
 type fileConfig struct {
-	Sources    []sourceConfig   `yaml:"sources"`
-	Pipeline   pipelineConfig   `yaml:"pipeline"`
-	Checkpoint checkpointConfig `yaml:"checkpoint"`
-	HTTP       httpConfig       `yaml:"http"`
-	Log        logConfig        `yaml:"log"`
-	Sinks      []sinkConfig     `yaml:"sinks"`
+	Sources    []sourceConfig   `yaml:"sources"`    // organizations to read
+	Pipeline   pipelineConfig   `yaml:"pipeline"`   // what is read when
+	Checkpoint checkpointConfig `yaml:"checkpoint"` // where progress is kept
+	HTTP       httpConfig       `yaml:"http"`       // metrics, status and probes
+	Log        logConfig        `yaml:"log"`        // what goes to standard error
+	Sinks      []sinkConfig     `yaml:"sinks"`      // destinations
 }
 
 type sourceConfig struct {
-	Name   string    `yaml:"name"`
-	Type   string    `yaml:"type"`
-	Config yaml.Node `yaml:"config"`
+	Name   string    `yaml:"name"`   // a-z, 0-9 and -; part of every lane and object key, never to be changed
+	Type   string    `yaml:"type"`   // openai
+	Config yaml.Node `yaml:"config"` // what the type takes, below
 }
 
 type pipelineConfig struct {
-	PollInterval  time.Duration `yaml:"poll_interval"`
-	Recent        time.Duration `yaml:"recent"`
-	SweepInterval time.Duration `yaml:"sweep_interval"`
-	Overlap       time.Duration `yaml:"overlap"`
-	DrainTimeout  time.Duration `yaml:"drain_timeout"`
+	PollInterval  time.Duration `yaml:"poll_interval"`  // how often the newest entries are asked for
+	Recent        time.Duration `yaml:"recent"`         // how far back a poll looks after a gap; otherwise from the last poll on
+	SweepInterval time.Duration `yaml:"sweep_interval"` // how often all that overlap covers is read again; less often if that takes long
+	Overlap       time.Duration `yaml:"overlap"`        // how late an entry may appear and still be caught
+	DrainTimeout  time.Duration `yaml:"drain_timeout"`  // how long deliveries under way may take when the connector is told to stop
 }
 
 type checkpointConfig struct {
-	Type string `yaml:"type"`
-	Path string `yaml:"path"`
+	Type string `yaml:"type"` // file
+	Path string `yaml:"path"` // on a local disk; the quarantine and the control socket are beside it
 }
 
 type httpConfig struct {
-	Listen string        `yaml:"listen"`
-	Token  secret.String `yaml:"token"`
-	TLS    *tlsConfig    `yaml:"tls"`
+	Listen string        `yaml:"listen"` // host:port; empty: off
+	Token  secret.String `yaml:"token"`  // asked for by all but /livez and /readyz, as bearer token or as password; empty: nothing is asked for
+	TLS    *tlsConfig    `yaml:"tls"`    // without it plain HTTP
 }
 
 type tlsConfig struct {
-	CertFile string `yaml:"cert_file"`
-	KeyFile  string `yaml:"key_file"`
+	CertFile string `yaml:"cert_file"` // PEM, with intermediates; read again when it changes
+	KeyFile  string `yaml:"key_file"`  // PEM
 }
 
 type logConfig struct {
-	Level  string `yaml:"level"`
-	Format string `yaml:"format"`
+	Level  string `yaml:"level"`  // debug, info, warn or error; `info,acme/archive=debug` for a lane of its own; --log-level overrides
+	Format string `yaml:"format"` // auto, text or json; auto is text on a terminal
 }
 
 type sinkConfig struct {
-	Name     string        `yaml:"name"`
-	Type     string        `yaml:"type"`
-	Sources  *[]string     `yaml:"sources"` // nil: all
-	Start    startTime     `yaml:"start"`
-	Filter   filterConfig  `yaml:"filter"`
-	Drop     []string      `yaml:"drop"` // fields of the record, see package redact
-	Hash     []string      `yaml:"hash"`
-	HashKey  secret.String `yaml:"hash_key"`
-	Batch    batchConfig   `yaml:"batch"`
-	Buffer   *int          `yaml:"buffer"`
-	OnReject rejectPolicy  `yaml:"on_reject"`
-	InDoubt  doubtPolicy   `yaml:"in_doubt"`
-	Config   yaml.Node     `yaml:"config"`
+	Name     string        `yaml:"name"`      // a-z, 0-9 and -; the lane is source/name; a renamed sink receives everything again
+	Type     string        `yaml:"type"`      // elasticsearch, file, kafka, s3, splunk_hec or sqlite
+	Sources  *[]string     `yaml:"sources"`   // names of the sources that feed it; without it all
+	Start    startTime     `yaml:"start"`     // earliest, now or a time such as 2026-11-01T00:00:00Z; read only when the lane is new
+	Filter   filterConfig  `yaml:"filter"`    // what this sink gets; without it everything
+	Drop     []string      `yaml:"drop"`      // fields left out of this sink's records, and the entry as served with them
+	Hash     []string      `yaml:"hash"`      // fields replaced by a keyed hash, likewise
+	HashKey  secret.String `yaml:"hash_key"`  // of hash, at least 16 bytes
+	Batch    batchConfig   `yaml:"batch"`     // when a batch is cut; the defaults are the type's
+	Buffer   *int          `yaml:"buffer"`    // events held for this lane before it is detached and reads by itself
+	OnReject rejectPolicy  `yaml:"on_reject"` // halt or quarantine what the destination refuses for good
+	InDoubt  doubtPolicy   `yaml:"in_doubt"`  // redeliver or halt; only matters if the destination cannot tell what it has
+	Config   yaml.Node     `yaml:"config"`    // what the type takes, below
 }
 
 type batchConfig struct {
-	MaxEvents *int             `yaml:"max_events"`
-	MaxBytes  *strictyaml.Size `yaml:"max_bytes"`
-	MaxAge    *time.Duration   `yaml:"max_age"`
+	MaxEvents *int             `yaml:"max_events"` // events of one batch
+	MaxBytes  *strictyaml.Size `yaml:"max_bytes"`  // bytes of its records, uncompressed
+	MaxAge    *time.Duration   `yaml:"max_age"`    // how long the first event waits for others
 }
 
 // defaultBuffer is how many events are held for a lane before it is detached.

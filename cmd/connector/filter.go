@@ -12,9 +12,9 @@ import (
 
 // filterConfig says which events a sink gets. Its zero value lets all pass.
 type filterConfig struct {
-	Types       []string `yaml:"types"`        // patterns, one of which must match; empty: any type
+	Types       []string `yaml:"types"`        // patterns such as `api_key.*`, one of which must match; empty: any type
 	Exclude     []string `yaml:"exclude"`      // patterns, none of which may match
-	MinSeverity string   `yaml:"min_severity"` // empty: info
+	MinSeverity string   `yaml:"min_severity"` // info, low, medium or high; empty: info
 	Projects    []string `yaml:"projects"`     // ids, one of which must be the event's; empty: any, or none
 }
 

@@ -12,11 +12,11 @@ import (
 // authorities and speaks TLS 1.2 or later.
 type TLS struct {
 	CAFile             string `yaml:"ca_file"`              // PEM; trusted instead of the system's authorities
-	CertFile           string `yaml:"cert_file"`            // PEM; the client's certificate, with KeyFile
-	KeyFile            string `yaml:"key_file"`             // PEM
+	CertFile           string `yaml:"cert_file"`            // PEM; the client's certificate, with key_file
+	KeyFile            string `yaml:"key_file"`             // PEM; its key
 	ServerName         string `yaml:"server_name"`          // expected in the server's certificate, instead of the host
-	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"` // accept any certificate
-	MinVersion         string `yaml:"min_version"`          // 1.2 (default) or 1.3
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"` // accepts any certificate: for trying only
+	MinVersion         string `yaml:"min_version"`          // 1.2 or 1.3; empty: 1.2
 }
 
 // Validate returns everything that is wrong with t, without reading files.

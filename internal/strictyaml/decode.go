@@ -101,6 +101,17 @@ func DecodeConfig[C any](n *yaml.Node, path string, x *Expander, defaults func()
 	return c, problems
 }
 
+// Defaults returns a function that makes the configuration of [DecodeConfig] where
+// nothing is configured.
+func Defaults[C any](defaults func() C) func() any {
+	return func() any {
+		if defaults == nil {
+			return *new(C)
+		}
+		return defaults()
+	}
+}
+
 type decoder struct {
 	x        *Expander
 	problems []Problem

@@ -18,17 +18,17 @@ import (
 
 // Config is the configuration of one sink.
 type Config struct {
-	URLs            []string       `yaml:"urls"`     // https://host:9200; another one is tried when one does not take documents
-	CloudID         string         `yaml:"cloud_id"` // instead: of a deployment in Elastic's cloud
-	Index           string         `yaml:"index"`    // with %{month} or %{date} of the event, UTC; empty: defaultIndex
-	DataStream      string         `yaml:"data_stream"`
-	APIKey          secret.String  `yaml:"api_key"` // as Elasticsearch shows it encoded
-	Username        string         `yaml:"username"`
-	Password        secret.String  `yaml:"password"`
-	Schema          string         `yaml:"schema"`
-	Gzip            bool           `yaml:"gzip"`
-	InstallTemplate bool           `yaml:"install_template"`
-	TLS             httpclient.TLS `yaml:"tls"`
+	URLs            []string       `yaml:"urls"`             // https://host:9200; another one is tried when one does not take documents
+	CloudID         string         `yaml:"cloud_id"`         // instead of urls: of a deployment in Elastic's cloud
+	Index           string         `yaml:"index"`            // with %{month} or %{date} of the event, UTC; empty: audit-openai-%{month}
+	DataStream      string         `yaml:"data_stream"`      // instead of index: such as logs-openai.audit-default
+	APIKey          secret.String  `yaml:"api_key"`          // as Elasticsearch shows it encoded
+	Username        string         `yaml:"username"`         // instead of api_key
+	Password        secret.String  `yaml:"password"`         // of username
+	Schema          string         `yaml:"schema"`           // ecs, normalized, ocsf, cim or raw
+	Gzip            bool           `yaml:"gzip"`             // compresses requests
+	InstallTemplate bool           `yaml:"install_template"` // puts the index template with the mapping at the start
+	TLS             httpclient.TLS `yaml:"tls"`              // of https
 }
 
 // defaultIndex has one index a month: years of history are some dozens of shards.

@@ -18,9 +18,9 @@ import (
 
 // Config is the configuration of one sink.
 type Config struct {
-	Path   string `yaml:"path"`   // "-" is standard output; {source} stands for the source's name
-	Schema string `yaml:"schema"` // as in [document.Lookup]
-	Rotate string `yaml:"rotate"` // none, daily
+	Path   string `yaml:"path"`   // `-` is standard output; {source} stands for the source's name
+	Schema string `yaml:"schema"` // normalized, ecs, ocsf, cim or raw
+	Rotate string `yaml:"rotate"` // none or daily: by the date of a batch's first event, UTC
 }
 
 const (

@@ -24,35 +24,35 @@ import (
 
 // Config is the configuration of one sink.
 type Config struct {
-	Brokers               []string        `yaml:"brokers"`
-	Topic                 string          `yaml:"topic"`
-	MarkerTopic           string          `yaml:"marker_topic"`  // default: <topic>-connector
-	CreateTopics          bool            `yaml:"create_topics"` // those that are missing
-	Key                   string          `yaml:"key"`           // event_id, actor, project, none
-	Format                string          `yaml:"format"`        // avro, json
-	Schema                string          `yaml:"schema"`        // of json; as in [document.Lookup]
-	Compression           string          `yaml:"compression"`   // none, gzip, snappy, lz4, zstd
-	TransactionalIDPrefix string          `yaml:"transactional_id_prefix"`
-	SchemaRegistry        Registry        `yaml:"schema_registry"`
-	TLS                   *httpclient.TLS `yaml:"tls"` // nil: plain text
-	SASL                  SASL            `yaml:"sasl"`
+	Brokers               []string        `yaml:"brokers"`                 // host:port of some of them
+	Topic                 string          `yaml:"topic"`                   // of the events
+	MarkerTopic           string          `yaml:"marker_topic"`            // compacted, one partition; empty: the topic's name with -connector
+	CreateTopics          bool            `yaml:"create_topics"`           // makes those that are missing
+	Key                   string          `yaml:"key"`                     // event_id, actor, project or none
+	Format                string          `yaml:"format"`                  // avro or json
+	Schema                string          `yaml:"schema"`                  // of json: normalized, ecs, ocsf, cim or raw
+	Compression           string          `yaml:"compression"`             // none, gzip, snappy, lz4 or zstd
+	TransactionalIDPrefix string          `yaml:"transactional_id_prefix"` // of the ids prefix.source.sink; one installation of a cluster has it alone
+	SchemaRegistry        Registry        `yaml:"schema_registry"`         // of format avro; without url every value is a single-object encoding
+	TLS                   *httpclient.TLS `yaml:"tls"`                     // without it plain text; `{}` trusts the system's authorities
+	SASL                  SASL            `yaml:"sasl"`                    // how to log in
 }
 
 // Registry is where Avro schemas are registered. Without a URL there is none.
 type Registry struct {
-	URL             string         `yaml:"url"`
-	Username        string         `yaml:"username"`
-	Password        secret.String  `yaml:"password"`
-	SubjectStrategy string         `yaml:"subject_strategy"` // topic, record, topic_record
-	AutoRegister    bool           `yaml:"auto_register"`
-	TLS             httpclient.TLS `yaml:"tls"`
+	URL             string         `yaml:"url"`              // empty: no registry
+	Username        string         `yaml:"username"`         // basic authentication; empty: none
+	Password        secret.String  `yaml:"password"`         // of username
+	SubjectStrategy string         `yaml:"subject_strategy"` // topic, record or topic_record
+	AutoRegister    bool           `yaml:"auto_register"`    // off: the schema has to be registered already
+	TLS             httpclient.TLS `yaml:"tls"`              // of the registry
 }
 
 // SASL is how to log in. Without a mechanism there is no login.
 type SASL struct {
-	Mechanism string        `yaml:"mechanism"` // plain, scram-sha-256, scram-sha-512, aws-msk-iam
-	Username  string        `yaml:"username"`
-	Password  secret.String `yaml:"password"`
+	Mechanism string        `yaml:"mechanism"` // plain, scram-sha-256, scram-sha-512 or aws-msk-iam; empty: no login
+	Username  string        `yaml:"username"`  // not of aws-msk-iam, which takes the AWS chain's credentials
+	Password  secret.String `yaml:"password"`  // of username
 }
 
 var (

@@ -16,41 +16,41 @@ import (
 
 // Config is the configuration of one sink.
 type Config struct {
-	Bucket    string `yaml:"bucket"`
-	Prefix    string `yaml:"prefix"`   // of every key; empty: none
-	Region    string `yaml:"region"`   // empty: as the AWS environment says
-	Endpoint  string `yaml:"endpoint"` // http or https; empty: as the AWS environment says, else AWS's own
-	PathStyle bool   `yaml:"path_style"`
-	DualStack bool   `yaml:"dual_stack"`
-	FIPS      bool   `yaml:"fips"`
+	Bucket    string `yaml:"bucket"`     // its name
+	Prefix    string `yaml:"prefix"`     // of every key; empty: none
+	Region    string `yaml:"region"`     // empty: as the AWS environment says
+	Endpoint  string `yaml:"endpoint"`   // http or https; empty: as the AWS environment says, else AWS's own
+	PathStyle bool   `yaml:"path_style"` // the bucket in the path instead of the host: for MinIO and the like
+	DualStack bool   `yaml:"dual_stack"` // AWS's endpoints with IPv6
+	FIPS      bool   `yaml:"fips"`       // AWS's FIPS endpoints
 
-	Format      string `yaml:"format"` // avro, jsonl, parquet
-	Schema      string `yaml:"schema"` // of jsonl and parquet
-	Compression string `yaml:"compression"`
-	Partition   string `yaml:"partition"` // dt, dt/hour
+	Format      string `yaml:"format"`      // avro, jsonl or parquet
+	Schema      string `yaml:"schema"`      // of jsonl and parquet: normalized, ecs, ocsf, cim or raw
+	Compression string `yaml:"compression"` // avro: deflate (default), snappy, none; jsonl: gzip (default), zstd, none; parquet: zstd (default), snappy
+	Partition   string `yaml:"partition"`   // dt or dt/hour: of the first event of a batch, UTC
 
-	ConditionalWrites bool `yaml:"conditional_writes"`
+	ConditionalWrites bool `yaml:"conditional_writes"` // off, for a store that does not honour If-None-Match, makes the lane at least once
 
-	SSE           string            `yaml:"sse"` // none (as the bucket says), AES256, aws:kms
-	KMSKeyID      string            `yaml:"kms_key_id"`
-	StorageClass  string            `yaml:"storage_class"`
-	ObjectLock    ObjectLock        `yaml:"object_lock"`
-	Tags          map[string]string `yaml:"tags"`
-	ExpectedOwner string            `yaml:"expected_owner"` // account of the bucket
-	AssumeRole    AssumeRole        `yaml:"assume_role"`
-	TLS           httpclient.TLS    `yaml:"tls"`
+	SSE           string            `yaml:"sse"`            // AES256, aws:kms, or none: as the bucket says
+	KMSKeyID      string            `yaml:"kms_key_id"`     // of sse aws:kms; empty: AWS's own key
+	StorageClass  string            `yaml:"storage_class"`  // such as STANDARD_IA; empty: as the bucket says
+	ObjectLock    ObjectLock        `yaml:"object_lock"`    // keeps every object of a batch from being deleted or replaced
+	Tags          map[string]string `yaml:"tags"`           // of every object, names and values
+	ExpectedOwner string            `yaml:"expected_owner"` // account that owns the bucket; another one's bucket is refused
+	AssumeRole    AssumeRole        `yaml:"assume_role"`    // role to take on with the credentials of the AWS chain
+	TLS           httpclient.TLS    `yaml:"tls"`            // of a store of one's own
 }
 
 // ObjectLock keeps every object of a batch from being deleted or replaced.
 type ObjectLock struct {
-	Mode   string        `yaml:"mode"`   // governance, compliance; empty: as the bucket says
+	Mode   string        `yaml:"mode"`   // governance or compliance; empty: as the bucket says
 	Retain time.Duration `yaml:"retain"` // from the write on
 }
 
 // AssumeRole is a role to take on with the credentials of the AWS chain.
 type AssumeRole struct {
-	ARN        string `yaml:"arn"`
-	ExternalID string `yaml:"external_id"`
+	ARN        string `yaml:"arn"`         // of the role
+	ExternalID string `yaml:"external_id"` // what the role's policy asks for
 }
 
 const (

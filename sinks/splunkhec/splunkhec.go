@@ -18,26 +18,26 @@ import (
 
 // Config is the configuration of one sink.
 type Config struct {
-	URL              string          `yaml:"url"`  // https://host:8088
-	URLs             []string        `yaml:"urls"` // instead: several, tried in order when one does not take events
-	Token            secret.String   `yaml:"token"`
-	Index            string          `yaml:"index"` // empty: the token's
-	Sourcetype       string          `yaml:"sourcetype"`
-	Source           string          `yaml:"source"` // empty: the configured source's name
-	Host             string          `yaml:"host"`   // likewise
-	Schema           string          `yaml:"schema"`
-	Ack              Ack             `yaml:"ack"`
-	AckTimeout       time.Duration   `yaml:"ack_timeout"` // for one request's acknowledgement, before the batch is in doubt
-	Gzip             bool            `yaml:"gzip"`
-	MaxContentLength strictyaml.Size `yaml:"max_content_length"` // bytes of a request, uncompressed
-	Search           Search          `yaml:"search"`
-	TLS              httpclient.TLS  `yaml:"tls"`
+	URL              string          `yaml:"url"`                // https://host:8088
+	URLs             []string        `yaml:"urls"`               // instead of url: several, tried in order when one does not take events
+	Token            secret.String   `yaml:"token"`              // of the event collector
+	Index            string          `yaml:"index"`              // empty: the token's
+	Sourcetype       string          `yaml:"sourcetype"`         // the app's, unless you have your own
+	Source           string          `yaml:"source"`             // empty: the configured source's name
+	Host             string          `yaml:"host"`               // likewise
+	Schema           string          `yaml:"schema"`             // cim, normalized, ecs, ocsf or raw
+	Ack              Ack             `yaml:"ack"`                // auto, on or off: whether to wait until events are indexed; auto if the token has acknowledgements
+	AckTimeout       time.Duration   `yaml:"ack_timeout"`        // for one request's acknowledgement, before the batch is in doubt
+	Gzip             bool            `yaml:"gzip"`               // compresses requests
+	MaxContentLength strictyaml.Size `yaml:"max_content_length"` // bytes of a request, uncompressed; Splunk Cloud takes no more than 5 MB
+	Search           Search          `yaml:"search"`             // how to look for what is in doubt
+	TLS              httpclient.TLS  `yaml:"tls"`                // of https, for the search too
 }
 
 // Search says where to look for what has been indexed.
 type Search struct {
-	URL    string        `yaml:"url"` // https://host:8089; empty: no searches
-	Token  secret.String `yaml:"token"`
+	URL    string        `yaml:"url"`    // https://host:8089; empty: no searches
+	Token  secret.String `yaml:"token"`  // of a user who may search the index
 	Settle time.Duration `yaml:"settle"` // how long a count has to stay as it is before what is missing counts as absent
 }
 

@@ -16,11 +16,11 @@ type Config struct {
 	AdminKey          secret.String `yaml:"admin_key"`           // an admin key with the scope api.audit_logs.read
 	KeyID             string        `yaml:"key_id"`              // its tracking id, to warn if it acts; optional
 	BaseURL           string        `yaml:"base_url"`            // where the API is, version included
-	Organization      string        `yaml:"organization"`        // sent as a header; optional
-	Tenant            Tenant        `yaml:"tenant"`              // also read the tenant-scoped stream
-	RequestsPerSecond float64       `yaml:"requests_per_second"` // shared by all that reads
+	Organization      string        `yaml:"organization"`        // its id, sent as a header; optional
+	Tenant            Tenant        `yaml:"tenant"`              // auto, on or off: also read the tenant-scoped stream; auto from the moment the key may
+	RequestsPerSecond float64       `yaml:"requests_per_second"` // shared by polls, sweeps and catch-ups; polls go first
 	Concurrency       int           `yaml:"concurrency"`         // spans read ahead while catching up
-	IgnoreIDs         []string      `yaml:"ignore_ids"`          // entries that break the API's own rules, set aside
+	IgnoreIDs         []string      `yaml:"ignore_ids"`          // entries that break the API's own rules (no readable time), set aside in the quarantine
 }
 
 // Tenant says whether the tenant-scoped stream is read.
