@@ -7,6 +7,9 @@ import (
 	"auditlog-connector/schemas"
 )
 
+// FilledTexts is how many texts a [Filled] record has, at least.
+const FilledTexts = 44
+
 // Filled is a record with s in every text: records that were decoded or redacted
 // hold texts that no entry gives.
 func Filled(s string) schemas.AuditEvent {
@@ -24,5 +27,5 @@ func Filled(s string) schemas.AuditEvent {
 
 // Texts returns what a record may be filled with, beside any type's name.
 func Texts() []string {
-	return []string{"", "x", "\"", "\\", "{", "[", "]", "\x00", "\xff", "null", `"a"`, `["a",{"b":[]}]`, `{"a":"b"}`, "[1,", "é\u2028", "-1", "127.0.0.1", "a@b", strings.Repeat("é", 5000)}
+	return []string{"", "x", "\"", "\\", "{", "[", "]", "\x00", "\xff", "null", `"a"`, `["a",{"b":[]}]`, `{"a":"b"}`, "[1,", "é\u2028", "-1", "127.0.0.1", "a@b", strings.Repeat("é", 5000), strings.Repeat("\xff0", 300)}
 }
