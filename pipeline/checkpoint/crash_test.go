@@ -57,21 +57,34 @@ func after(all []checkpointtest.Step, n int, lane string) pipeline.Checkpoint {
 	return m.Checkpoint(lane)
 }
 
+// crashEnv makes this program the child of TestProcessKilledBetweenAnyTwoWrites:
+// "path|seed|first step|writes".
 const crashEnv = "CHECKPOINT_TEST_CRASH"
 
-// TestCrashingProcess is the child of TestProcessKilledBetweenAnyTwoWrites: it
-// makes the steps from the given one on and kills itself at the n-th write.
-func TestCrashingProcess(t *testing.T) {
-	args := strings.Split(os.Getenv(crashEnv), "|")
+func TestMain(m *testing.M) {
+	if args := os.Getenv(crashEnv); args != "" {
+		if err := crashing(args); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// crashing makes the steps of a script from the given one on and kills this process
+// at the n-th write.
+func crashing(text string) error {
+	args := strings.Split(text, "|")
 	if len(args) != 4 {
-		t.Skip("only as a child process")
+		return fmt.Errorf("%s has %d parts, want 4", crashEnv, len(args))
 	}
 	seed, _ := strconv.ParseUint(args[1], 10, 64)
 	from, _ := strconv.Atoi(args[2])
 	writes, _ := strconv.Atoi(args[3])
 	f, err := Open(args[0], countedEpochs())
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	f.at = func(string) {
 		if writes--; writes == 0 {
@@ -81,17 +94,19 @@ func TestCrashingProcess(t *testing.T) {
 			select {}
 		}
 	}
+	ctx := context.Background()
 	for _, lane := range crashLanes {
-		if _, err := f.Load(t.Context(), lane, crashStart); err != nil {
-			t.Fatal(err)
+		if _, err := f.Load(ctx, lane, crashStart); err != nil {
+			return err
 		}
 	}
 	for i, st := range script(seed, 60)[from:] {
-		if err := f.Advance(t.Context(), st.Lane, st.Done, st.Next); err != nil {
-			t.Fatal(err)
+		if err := f.Advance(ctx, st.Lane, st.Done, st.Next); err != nil {
+			return err
 		}
 		fmt.Printf("\nmade %d\n", from+i+1)
 	}
+	return nil
 }
 
 func TestProcessKilledBetweenAnyTwoWrites(t *testing.T) {
@@ -101,7 +116,7 @@ func TestProcessKilledBetweenAnyTwoWrites(t *testing.T) {
 	all := script(seed, 60)
 	made, kills := 0, 0
 	for life := 0; made < len(all) && life < 60; life++ {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashingProcess$")
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s|%d|%d|%d", crashEnv, path, seed, made, life%11+1))
 		out, err := cmd.CombinedOutput()
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"auditlog-connector/internal/durable"
 	"auditlog-connector/pipeline"
 )
 
@@ -87,8 +88,8 @@ func randomEpoch() string {
 // gone while its witness is still there.
 func Open(path string, opts ...Option) (*File, error) {
 	o := newOptions(opts)
-	f := &File{path: path, mint: o.mint, at: nowhere, lanes: make(map[string]*fileLane)}
-	if err := makeDir(filepath.Dir(path)); err != nil {
+	f := &File{path: path, mint: o.mint, at: func(string) {}, lanes: make(map[string]*fileLane)}
+	if err := durable.MakeFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: make its folder: %w", path, err)
 	}
 	err := guard(func() (err error) {
@@ -186,7 +187,7 @@ func (f *File) prepareFile(file *os.File, wait time.Duration) error {
 	if len(f.witness) > 0 {
 		return corrupt("the file is empty")
 	}
-	return syncDir(filepath.Dir(f.path))
+	return durable.SyncFolder(filepath.Dir(f.path))
 }
 
 // interrupted reports whether a small file without a whole meta page is what the

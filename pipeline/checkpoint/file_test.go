@@ -15,6 +15,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"auditlog-connector/internal/durable"
 	"auditlog-connector/pipeline"
 	"auditlog-connector/pipeline/checkpoint/checkpointtest"
 )
@@ -96,7 +97,7 @@ func TestHundredThousandSeenEventsStaySmall(t *testing.T) {
 		}
 	}
 	f.witness["acme/a"] = f.lanes["acme/a"].header.generation
-	if err := replaceFile(witnessPath(path), f.witness.encode(), nowhere); err != nil {
+	if err := durable.Replace(witnessPath(path), f.witness.encode(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"auditlog-connector/internal/durable"
 	"auditlog-connector/pipeline"
 	"auditlog-connector/schemas"
 	"auditlog-connector/schemas/history"
@@ -54,7 +55,7 @@ func (q *Quarantine) Put(_ context.Context, m pipeline.Manifest, records []pipel
 			return nil
 		}
 		if err == nil {
-			err = syncDir(filepath.Dir(path))
+			err = durable.SyncFolder(filepath.Dir(path))
 		}
 		return wrapQuarantine(m.ID, err)
 	}
@@ -71,8 +72,8 @@ func (q *Quarantine) Put(_ context.Context, m pipeline.Manifest, records []pipel
 		}
 		file = appendOCFBlock(file, append(appendAvroString(nil, reason), records[i].Avro...), marker)
 	}
-	if err = makeDir(filepath.Dir(path)); err == nil {
-		err = replaceFile(path, file, nowhere)
+	if err = durable.MakeFolder(filepath.Dir(path)); err == nil {
+		err = durable.Replace(path, file, nil)
 	}
 	return wrapQuarantine(m.ID, err)
 }
@@ -115,10 +116,10 @@ func (q *Quarantine) SetAside(_ context.Context, source string, entry pipeline.A
 	}
 	data, err := json.MarshalIndent(a, "", "  ")
 	if err == nil {
-		err = makeDir(name)
+		err = durable.MakeFolder(name)
 	}
 	if err == nil {
-		err = replaceFile(path, append(data, '\n'), nowhere)
+		err = durable.Replace(path, append(data, '\n'), nil)
 	}
 	if err != nil {
 		return fmt.Errorf("set entry %q aside: %w", entry.ID, err)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"auditlog-connector/internal/durable"
 	"auditlog-connector/pipeline"
 )
 
@@ -196,7 +197,7 @@ func (q *Quarantine) rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(to))
+	return durable.SyncFolder(filepath.Dir(to))
 }
 
 func (q *Quarantine) remove(path string) error {
@@ -205,7 +206,7 @@ func (q *Quarantine) remove(path string) error {
 	if err := os.Remove(path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.SyncFolder(filepath.Dir(path))
 }
 
 // WithQuarantine returns store with a Load that first finds out what became of

@@ -7,6 +7,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"auditlog-connector/internal/durable"
 	"auditlog-connector/pipeline"
 )
 
@@ -272,7 +273,7 @@ func (f *File) testify(group []*write) error {
 		return nil
 	}
 	f.at("witness")
-	if err := replaceFile(witnessPath(f.path), next.encode(), f.at); err != nil {
+	if err := durable.Replace(witnessPath(f.path), next.encode(), func(step string) error { f.at(step); return nil }); err != nil {
 		return fmt.Errorf("checkpoint %s: write its witness: %w", f.path, err)
 	}
 	f.at("done")

@@ -2,18 +2,16 @@ package file
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 
+	"auditlog-connector/internal/durable"
 	"auditlog-connector/pipeline"
 )
 
 // Check implements [pipeline.Checker]. It takes no lock: the connector may be running.
 func (s *sink) Check(context.Context) []pipeline.Finding {
 	folder := pipeline.Finding{Name: "folder", Status: "ok", Detail: filepath.Dir(s.path)}
-	if err := writable(filepath.Dir(s.path)); err != nil {
+	if err := durable.Writable(filepath.Dir(s.path)); err != nil {
 		folder.Status, folder.Detail, folder.Hint = "fail", err.Error(), "the connector has to be able to make files in this folder"
 	}
 	record := pipeline.Finding{Name: "side record", Status: "ok", Detail: s.sidePath()}
@@ -34,18 +32,4 @@ func (s *sink) Check(context.Context) []pipeline.Finding {
 		record.Hint = "give each lane a path of its own"
 	}
 	return []pipeline.Finding{folder, record}
-}
-
-// writable tries the folder, or the closest one above it that exists.
-func writable(dir string) error {
-	for {
-		f, err := os.CreateTemp(dir, ".connector-check-*")
-		switch {
-		case err == nil:
-			return errors.Join(f.Close(), os.Remove(f.Name()))
-		case !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir):
-			return err
-		}
-		dir = filepath.Dir(dir)
-	}
 }

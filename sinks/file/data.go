@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"auditlog-connector/internal/durable"
 	"auditlog-connector/pipeline"
 )
 
@@ -45,7 +46,7 @@ func (s *sink) openData(path string) (f *os.File, offset int64, err error) {
 		return nil, 0, err
 	}
 	if err = s.trim(f, size, offset); err == nil && !exists {
-		err = syncFolder(filepath.Dir(path))
+		err = durable.SyncFolder(filepath.Dir(path))
 	}
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())

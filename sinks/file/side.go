@@ -8,8 +8,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 
+	"auditlog-connector/internal/durable"
 	"auditlog-connector/pipeline"
 )
 
@@ -97,66 +97,8 @@ func writeSide(path string, r *side, step func(string) error) error {
 	if err != nil {
 		return fmt.Errorf("write side record: %w", err)
 	}
-	temporary := path + ".tmp"
-	if err := writeSynced(temporary, append(content, '\n')); err != nil {
+	if err := durable.Replace(path, append(content, '\n'), step); err != nil {
 		return fmt.Errorf("write side record: %w", err)
-	}
-	if err := step("temporary"); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return fmt.Errorf("write side record: %w", err)
-	}
-	if err := step("renamed"); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-func writeSynced(path string, content []byte) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := f.Write(content); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-// syncFolder makes the names in dir durable.
-func syncFolder(dir string) (err error) {
-	if runtime.GOOS == "windows" {
-		return nil // a folder cannot be synced there
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("sync folder %s: %w", dir, err)
 	}
 	return nil
-}
-
-// makeFolder makes dir and what is missing above it, for its owner alone, durably.
-func makeFolder(dir string) error {
-	switch _, err := os.Stat(dir); {
-	case err == nil:
-		return nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	above := filepath.Dir(dir)
-	if above != dir {
-		if err := makeFolder(above); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return syncFolder(above)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"auditlog-connector/internal/durable"
 	"auditlog-connector/pipeline"
 	"auditlog-connector/schemas/document"
 	"auditlog-connector/sinks"
@@ -202,7 +203,7 @@ func (s *sink) do(ctx context.Context, f func() error) error {
 
 func (s *sink) ready() (err error) {
 	if s.lock == nil {
-		if err := makeFolder(filepath.Dir(s.path)); err != nil {
+		if err := durable.MakeFolder(filepath.Dir(s.path)); err != nil {
 			return err
 		}
 		if s.lock, err = lock(s.path + ".lane.lock"); err != nil {

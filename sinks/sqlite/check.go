@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"auditlog-connector/internal/durable"
 	"auditlog-connector/pipeline"
 )
 
@@ -14,7 +15,7 @@ func (s *sink) Check(ctx context.Context) []pipeline.Finding {
 	finding := pipeline.Finding{Name: "database", Status: "ok", Detail: s.path}
 	if _, err := os.Stat(s.path); errors.Is(err, os.ErrNotExist) {
 		finding.Detail += " will be made"
-		if err := writable(filepath.Dir(s.path)); err != nil {
+		if err := durable.Writable(filepath.Dir(s.path)); err != nil {
 			finding.Status, finding.Detail, finding.Hint = "fail", err.Error(), "the connector has to be able to make files in this folder"
 		}
 		return []pipeline.Finding{finding}
@@ -27,18 +28,4 @@ func (s *sink) Check(ctx context.Context) []pipeline.Finding {
 		finding.Status, finding.Detail = "fail", err.Error()
 	}
 	return []pipeline.Finding{finding}
-}
-
-// writable tries the folder, or the closest one above it that exists.
-func writable(dir string) error {
-	for {
-		f, err := os.CreateTemp(dir, ".connector-check-*")
-		switch {
-		case err == nil:
-			return errors.Join(f.Close(), os.Remove(f.Name()))
-		case !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir):
-			return err
-		}
-		dir = filepath.Dir(dir)
-	}
 }
