@@ -19,7 +19,7 @@
 //
 // # Running it
 //
-// "go test" tries every tenth point; -crash.every=1 tries all. With -v the matrix
-// prints what was tried and how the batches in doubt were settled. A single point
-// is tried again with -run 'TestMatrix/<kind>' -crash.point=<n>.
+// "go test" tries every tenth point, with -short every fiftieth; -crash.every=1 tries
+// all. With -v the matrix prints what was tried and how the batches in doubt were
+// settled. A single point is tried again with -run 'TestMatrix/<kind>' -crash.point=<n>.
 package crash

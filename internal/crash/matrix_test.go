@@ -150,9 +150,6 @@ func table(sums []*tally) string {
 }
 
 func TestMatrix(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a while")
-	}
 	width := 2 * runtime.GOMAXPROCS(0) // they wait for the disk half of the time
 	var sums []*tally
 	kind := func(name string, f func(t *testing.T, kind string) *tally) {
@@ -182,7 +179,7 @@ func TestMatrix(t *testing.T) {
 	}
 	t.Logf("every %d:\n%s", *every, table(append(sums, all)))
 	switch {
-	case t.Failed() || *point > 0 || len(sums) < 9:
+	case t.Failed() || few() || len(sums) < 9:
 	case all.killed*10 < all.points*9:
 		t.Errorf("only %d of %d points were reached: the runs are shorter than they were counted", all.killed, all.points)
 	case all.doubt*4 < all.killed:

@@ -75,8 +75,8 @@ func TestS3LoneEventDoesNotWaitForOthers(t *testing.T) {
 		if n == 1 {
 			break
 		}
-		if time.Since(began) > patience {
-			t.Fatalf("%d objects after %s:\n%s", n, patience, p.tail())
+		if time.Since(began) > stores {
+			t.Fatalf("%d objects after %s:\n%s", n, stores, p.tail())
 		}
 	}
 	t.Logf("a lone event was in the bucket %s after the start, with max_age 2s", time.Since(began).Round(10*time.Millisecond))
@@ -89,7 +89,7 @@ func TestS3LoneEventDoesNotWaitForOthers(t *testing.T) {
 		}
 	}
 	p.signal(syscall.SIGTERM)
-	if err := p.wait(t.Context()); err != nil {
+	if err := p.outlast(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := w.objects(t.Context()); n != 1 || err != nil {
@@ -177,7 +177,7 @@ func TestS3GoesThroughAProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.wait(t.Context()); err != nil || !p.cmd.ProcessState.Success() {
+	if err := p.outlast(t.Context()); err != nil || !p.cmd.ProcessState.Success() {
 		t.Fatalf("%v\n%s", err, p.tail())
 	}
 	if err := w.verdict(t.Context()); err != nil || carried.Load() == 0 {

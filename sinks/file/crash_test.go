@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -43,32 +44,9 @@ func deliver(t testing.TB, s *sink, batches ...pipeline.Batch) {
 	}
 }
 
-// settle does what the pipeline does after a restart.
-func settle(t *testing.T, s *sink, b pipeline.Batch) {
-	t.Helper()
-	out, err := s.Resolve(t.Context(), b.Manifest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out != pipeline.OutcomeCommitted {
-		deliver(t, s, b)
-	}
-}
-
 func exactly(t *testing.T, dir string, batches ...pipeline.Batch) {
 	t.Helper()
-	got, want := count(t, dir), 0
-	for _, b := range batches {
-		want += len(b.Records)
-		for _, r := range b.Records {
-			if got[r.ID] != 1 {
-				t.Errorf("event %s: %d copies, want 1", r.ID, got[r.ID])
-			}
-		}
-	}
-	if len(got) != want {
-		t.Errorf("%d events, want %d", len(got), want)
-	}
+	sinktest.Exactly(t, count(t, dir), batches...)
 }
 
 func daily(dir string) Config {
@@ -79,16 +57,26 @@ func plain(dir string) Config {
 	return Config{Path: filepath.Join(dir, "audit.jsonl"), Schema: "normalized", Rotate: rotateNone}
 }
 
-// TestKilledChild is the process that the test below starts. Its second batch
-// begins another file.
-func TestKilledChild(t *testing.T) {
-	dir, at := os.Getenv("FILE_TEST_DIR"), os.Getenv("FILE_TEST_STEP")
-	if dir == "" {
-		t.Skip("only as a child process")
+// childDir and childStep are where TestMain makes this program the process that
+// TestKilledProcessLeavesAllOfABatchOrNothing starts, and at what it kills itself.
+const childDir, childStep = "FILE_TEST_DIR", "FILE_TEST_STEP"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		fmt.Fprintln(os.Stderr, "not killed:", killedChild(dir, os.Getenv(childStep)))
+		os.Exit(1)
 	}
+	os.Exit(m.Run())
+}
+
+// killedChild delivers two batches, of which the second begins another file, and kills
+// this process at the step whose number and name at is.
+func killedChild(dir, at string) error {
 	s := openSink(daily(dir), lane)
-	claim(t, s, 1)
-	deliver(t, s, batchOn(21, 1, 10))
+	ctx := context.Background()
+	if err := errors.Join(s.Claim(ctx, pipeline.Checkpoint{Epoch: "e1", Next: 1}, false), s.Deliver(ctx, batchOn(21, 1, 10))); err != nil {
+		return err
+	}
 	nth := 0
 	s.step = func(step string) error {
 		if step == at[1:] {
@@ -100,7 +88,7 @@ func TestKilledChild(t *testing.T) {
 		}
 		return nil
 	}
-	t.Fatal(s.Deliver(t.Context(), batchOn(22, 2, 500)))
+	return s.Deliver(ctx, batchOn(22, 2, 500))
 }
 
 func TestKilledProcessLeavesAllOfABatchOrNothing(t *testing.T) {
@@ -108,8 +96,8 @@ func TestKilledProcessLeavesAllOfABatchOrNothing(t *testing.T) {
 	for _, step := range []string{"1begin", "1temporary", "1renamed", "1written", "1synced", "2temporary", "2renamed", "1committed"} {
 		t.Run(step, func(t *testing.T) {
 			dir := t.TempDir()
-			child := exec.Command(os.Args[0], "-test.run=^TestKilledChild$")
-			child.Env = append(os.Environ(), "FILE_TEST_DIR="+dir, "FILE_TEST_STEP="+step)
+			child := exec.Command(os.Args[0])
+			child.Env = append(os.Environ(), childDir+"="+dir, childStep+"="+step)
 			out, err := child.CombinedOutput()
 			if child.ProcessState.Exited() {
 				t.Fatalf("the child was not killed: %v\n%s", err, out)
@@ -125,7 +113,7 @@ func TestKilledProcessLeavesAllOfABatchOrNothing(t *testing.T) {
 			if out, err := s.Resolve(t.Context(), b.Manifest); out != want || err != nil {
 				t.Errorf("resolve: %s, %v, want %s", out, err, want)
 			}
-			settle(t, s, b)
+			sinktest.Settle(t, s, b)
 			exactly(t, dir, first, b)
 			next := batchOn(22, 3, 2)
 			deliver(t, s, next)
@@ -153,7 +141,7 @@ func TestFailureAtEveryStepIsSettledInTheSameProcess(t *testing.T) {
 			if err := s.Deliver(t.Context(), b); !errors.Is(err, broken) {
 				t.Fatalf("%s: deliver: %v", step, err)
 			}
-			settle(t, s, b)
+			sinktest.Settle(t, s, b)
 			exactly(t, dir, first, b)
 			if err := s.Close(); err != nil {
 				t.Error(err)
@@ -184,7 +172,7 @@ func TestTornTailIsCut(t *testing.T) {
 			defer s.Close()
 			claim(t, s, 3)
 			exactly(t, dir, first)
-			settle(t, s, b)
+			sinktest.Settle(t, s, b)
 			exactly(t, dir, first, b)
 		})
 	}

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -231,7 +229,7 @@ func TestBatchInDoubtKeepsItsPlace(t *testing.T) {
 	// Rotation was switched on: the file is still within reach.
 	s = openSink(daily(dir), lane)
 	claim(t, s, 2)
-	settle(t, s, b)
+	sinktest.Settle(t, s, b)
 	if got := strings.Count(read(t, filepath.Join(dir, "audit.jsonl")), "\n"); got != 2 {
 		t.Errorf("%d lines where the batch was prepared, want 2", got)
 	}
@@ -247,37 +245,6 @@ func TestBatchInDoubtKeepsItsPlace(t *testing.T) {
 			t.Errorf("resolve and deliver: %v, want a permanent error with the old place", err)
 		}
 		_ = other.Close()
-	}
-}
-
-func TestFilesAreTheOwnersAlone(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("no modes")
-	}
-	dir := filepath.Join(t.TempDir(), "a", "b")
-	s := openSink(plain(dir), lane)
-	defer s.Close()
-	if f := s.Check(t.Context()); f[0].Status != "ok" || f[1].Status != "ok" {
-		t.Errorf("check before the first run: %+v", f)
-	}
-	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		t.Error("check made the folder")
-	}
-	claim(t, s, 1)
-	deliver(t, s, batch(1, 3))
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 3 {
-		t.Fatal(entries, err)
-	}
-	for _, e := range entries {
-		if info, err := e.Info(); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: mode %v (%v), want 0600", e.Name(), info.Mode(), err)
-		}
-	}
-	for _, d := range []string{dir, filepath.Dir(dir)} {
-		if info, err := os.Stat(d); err != nil || info.Mode().Perm() != 0o700 {
-			t.Errorf("%s: mode %v (%v), want 0700", d, info.Mode(), err)
-		}
 	}
 }
 

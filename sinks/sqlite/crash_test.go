@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -36,46 +37,29 @@ func claim(t testing.TB, s *sink, epoch string, next uint64) {
 	}
 }
 
-// settle does what the pipeline does after a restart.
-func settle(t *testing.T, s *sink, b pipeline.Batch) {
-	t.Helper()
-	out, err := s.Resolve(t.Context(), b.Manifest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out != pipeline.OutcomeCommitted {
-		if err := s.Deliver(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func exactly(t *testing.T, path string, batches ...pipeline.Batch) {
 	t.Helper()
-	got, want := count(t, path), 0
-	for _, b := range batches {
-		want += len(b.Records)
-		for _, r := range b.Records {
-			if got[r.ID] != 1 {
-				t.Errorf("event %s: %d copies, want 1", r.ID, got[r.ID])
-			}
-		}
-	}
-	if len(got) != want {
-		t.Errorf("%d events, want %d", len(got), want)
-	}
+	sinktest.Exactly(t, count(t, path), batches...)
 }
 
-// TestKilledChild is the process that TestKilled starts.
-func TestKilledChild(t *testing.T) {
-	path, at := os.Getenv("SQLITE_TEST_PATH"), os.Getenv("SQLITE_TEST_STEP")
-	if path == "" {
-		t.Skip("only as a child process")
+// childPath and childStep are where TestMain makes this program the process that
+// TestKilledProcessLeavesAllOfABatchOrNothing starts, and at what it kills itself.
+const childPath, childStep = "SQLITE_TEST_PATH", "SQLITE_TEST_STEP"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childPath); path != "" {
+		fmt.Fprintln(os.Stderr, "not killed:", killedChild(path, os.Getenv(childStep)))
+		os.Exit(1)
 	}
-	s := openSink(t, path, lane)
-	claim(t, s, "e1", 1)
-	if err := s.Deliver(t.Context(), batch(1, 10)); err != nil {
-		t.Fatal(err)
+	os.Exit(m.Run())
+}
+
+// killedChild delivers two batches and kills this process at a step of the second.
+func killedChild(path, at string) error {
+	s := newSink(path, env(lane))
+	ctx := context.Background()
+	if err := errors.Join(s.Claim(ctx, pipeline.Checkpoint{Epoch: "e1", Next: 1}, false), s.Deliver(ctx, batch(1, 10))); err != nil {
+		return err
 	}
 	s.step = func(step string) error {
 		if step == at {
@@ -85,15 +69,15 @@ func TestKilledChild(t *testing.T) {
 		}
 		return nil
 	}
-	t.Fatal(s.Deliver(t.Context(), batch(2, 500)))
+	return s.Deliver(ctx, batch(2, 500))
 }
 
 func TestKilledProcessLeavesAllOfABatchOrNothing(t *testing.T) {
 	for _, step := range steps {
 		t.Run(step, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "audit.db")
-			child := exec.Command(os.Args[0], "-test.run=^TestKilledChild$")
-			child.Env = append(os.Environ(), "SQLITE_TEST_PATH="+path, "SQLITE_TEST_STEP="+step)
+			child := exec.Command(os.Args[0])
+			child.Env = append(os.Environ(), childPath+"="+path, childStep+"="+step)
 			out, err := child.CombinedOutput()
 			if child.ProcessState.Exited() {
 				t.Fatalf("the child was not killed: %v\n%s", err, out)
@@ -109,7 +93,7 @@ func TestKilledProcessLeavesAllOfABatchOrNothing(t *testing.T) {
 			if out, err := s.Resolve(t.Context(), b.Manifest); out != want || err != nil {
 				t.Errorf("resolve: %s, %v, want %s", out, err, want)
 			}
-			settle(t, s, b)
+			sinktest.Settle(t, s, b)
 			exactly(t, path, first, b)
 		})
 	}
@@ -165,7 +149,7 @@ func TestFailureAtEveryStepIsSettledInTheSameProcess(t *testing.T) {
 		if err := s.Deliver(t.Context(), b); !errors.Is(err, broken) {
 			t.Fatalf("%s: deliver: %v", step, err)
 		}
-		settle(t, s, b)
+		sinktest.Settle(t, s, b)
 		exactly(t, path, b)
 		if err := s.Close(); err != nil {
 			t.Error(err)

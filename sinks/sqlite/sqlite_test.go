@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -113,7 +112,7 @@ func TestLockedDatabaseIsTriedAgain(t *testing.T) {
 	if _, err := other.Exec("ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
-	settle(t, s, batch(1, 1))
+	sinktest.Settle(t, s, batch(1, 1))
 	exactly(t, path, batch(1, 1))
 }
 
@@ -169,7 +168,7 @@ func TestBatchInDoubtIsSettledWhereItWasPrepared(t *testing.T) {
 	s = openSink(t, to, lane)
 	defer s.Close()
 	claim(t, s, "e1", 2)
-	settle(t, s, b)
+	sinktest.Settle(t, s, b)
 	exactly(t, from, b)
 	exactly(t, to)
 
@@ -179,39 +178,6 @@ func TestBatchInDoubtIsSettledWhereItWasPrepared(t *testing.T) {
 	}
 	if _, err := os.Stat(b.Place); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("a database was made there")
-	}
-}
-
-func TestFilesAreTheOwnersAlone(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("no modes")
-	}
-	dir := filepath.Join(t.TempDir(), "a", "b")
-	s := openSink(t, filepath.Join(dir, "audit.db"), lane)
-	defer s.Close()
-	if f := s.Check(t.Context()); f[0].Status != "ok" {
-		t.Errorf("check before the first run: %+v", f)
-	}
-	claim(t, s, "e1", 1)
-	if err := s.Deliver(t.Context(), batch(1, 3)); err != nil {
-		t.Fatal(err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) == 0 {
-		t.Fatal(entries, err)
-	}
-	for _, e := range entries {
-		if info, err := e.Info(); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: mode %v (%v), want 0600", e.Name(), info.Mode(), err)
-		}
-	}
-	for _, d := range []string{dir, filepath.Dir(dir)} {
-		if info, err := os.Stat(d); err != nil || info.Mode().Perm() != 0o700 {
-			t.Errorf("%s: mode %v (%v), want 0700", d, info.Mode(), err)
-		}
-	}
-	if f := s.Check(t.Context()); f[0].Status != "ok" {
-		t.Errorf("check: %+v", f)
 	}
 }
 
