@@ -130,6 +130,7 @@ func (c *chain) discover(ctx context.Context) error {
 // walk plans a walk that brings records.
 func (c *chain) walk(known []string, bounds map[string]bound) *walk {
 	w := newWalk(c.reader, known, bounds, c.cfg.concurrency)
+	w.options.kind = kindCatchUp
 	w.convert = func(raws []Raw) []Record { return toRecords(c.source, raws) }
 	return w
 }

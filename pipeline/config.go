@@ -25,6 +25,7 @@ type Config struct {
 
 	Logger     *slog.Logger          // nil: none
 	Registerer prometheus.Registerer // nil: metrics are kept but not exported
+	Tracer     Tracer                // nil: nothing is traced
 }
 
 // SourceConfig is one source and the lanes it feeds.
@@ -38,6 +39,7 @@ type SourceConfig struct {
 // LaneConfig is one sink of one source.
 type LaneConfig struct {
 	Sink      string // the sink's name; the lane is source/sink
+	Kind      string // of destination, for traces: "sqlite"
 	Target    Sink
 	Guarantee Guarantee
 	Start     Start             // only read when the lane is new

@@ -34,6 +34,10 @@ type Raw struct {
 	// for a recent walk, when the last complete deep walk of the stream began.
 	// The pipeline sets it; a Source leaves it zero.
 	AsOf time.Time
+
+	// Trace is where the page that the entry was on stands in a trace; nil: nowhere.
+	// The pipeline sets it; nothing is decided by it.
+	Trace *TraceRef
 }
 
 // Event is a Raw mapped onto the audit schema. The original body stays with it.

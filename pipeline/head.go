@@ -157,7 +157,7 @@ func (h *head) poll(ctx context.Context, out chan<- chunk[Raw], now time.Time) {
 	start := c.reader.now()
 	from, long := h.s.pollFrom(start)
 	w := newWalk(c.reader, []string{h.name}, map[string]bound{h.name: {from: from, limit: h.s.deep}}, 1)
-	w.options = readOptions{urgent: true, attempts: 2}
+	w.options = readOptions{urgent: true, attempts: 2, kind: kindRecent}
 	for last := false; !last; {
 		st, err := w.step(ctx)
 		if err != nil {
@@ -187,6 +187,7 @@ func (h *head) poll(ctx context.Context, out chan<- chunk[Raw], now time.Time) {
 func (h *head) beginSweep(now time.Time) {
 	maps.Copy(h.s.emitted, h.chain.tape.emitted(h.name))
 	h.sweeping = newWalk(h.chain.reader, []string{h.name}, map[string]bound{h.name: {from: h.s.deepFrom(), deep: true}}, 1)
+	h.sweeping.options.kind = kindDeep
 	h.sweepBegan = now
 }
 

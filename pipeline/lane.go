@@ -22,6 +22,7 @@ type lane struct {
 	once   bool
 	counts *laneCounts
 	metric *metrics
+	tracer Tracer // nil: nothing is traced
 	view   laneView
 
 	// Of the present life; used by the loop only.
@@ -40,6 +41,8 @@ type lane struct {
 	settled   *Manifest // settled, not recorded as delivered
 	rejected  int       // of settled
 	lastClaim time.Time
+
+	trace BatchTracer // of the batch that is being settled, used by who settles it; nil: it is not traced
 }
 
 // strideEvery is how often progress without members is recorded.
@@ -131,7 +134,9 @@ func (l *lane) recover(ctx, hard context.Context, cp Checkpoint) error {
 	l.prepared = &Batch{Manifest: m}
 	l.counts.resume(len(m.Members))
 	l.view.doubtful(m)
+	l.beginTrace(l.prepared, true)
 	rejected, err := l.settle.settle(hard, *l.prepared, true)
+	l.endTrace(err)
 	if err != nil {
 		return err
 	}

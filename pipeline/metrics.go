@@ -133,9 +133,10 @@ type sourceMetrics struct {
 	m    *metrics
 }
 
-func (s *sourceMetrics) page(entries int, err error) {
+// page counts one page asked for.
+func (s *sourceMetrics) page(entries int, err error) (result string) {
 	var throttled *ThrottledError
-	result := "ok"
+	result = "ok"
 	switch {
 	case errors.As(err, &throttled):
 		result = "throttled"
@@ -146,6 +147,7 @@ func (s *sourceMetrics) page(entries int, err error) {
 	}
 	s.m.pages.WithLabelValues(s.name, result).Inc()
 	s.m.entries.WithLabelValues(s.name).Add(float64(entries))
+	return result
 }
 
 // unknownType counts an event of a type that the catalogue does not have.

@@ -45,7 +45,7 @@ func build(cfg Config, clk clock) (*Pipeline, error) {
 		p.metric.addSource(sc.Name)
 		c.reader = &reader{
 			name: sc.Name, source: sc.Source, clock: clk, log: c.log, limits: defaultLimits,
-			metric: &sourceMetrics{name: sc.Name, m: p.metric}, aside: c.setAside(cfg.Quarantine),
+			metric: &sourceMetrics{name: sc.Name, m: p.metric}, aside: c.setAside(cfg.Quarantine), tracer: cfg.Tracer,
 		}
 		for _, lc := range sc.Lanes {
 			l := newLane(sc.Name+"/"+lc.Sink, lc, c, cfg)
@@ -72,7 +72,7 @@ func build(cfg Config, clk clock) (*Pipeline, error) {
 func newLane(name string, lc LaneConfig, c *chain, cfg Config) *lane {
 	l := &lane{
 		name: name, cfg: lc, chain: c, store: cfg.Store, clock: c.clock, once: cfg.Once, counts: &laneCounts{}, repairs: make(chan repair),
-		metric: c.metric, log: cfg.Logger.With("lane", name), policy: lc.Batch,
+		metric: c.metric, log: cfg.Logger.With("lane", name), policy: lc.Batch, tracer: cfg.Tracer,
 	}
 	l.policy.MaxEvents = max(l.policy.MaxEvents, 1)
 	if l.policy.MaxBytes <= 0 {
@@ -94,14 +94,15 @@ func newLane(name string, lc LaneConfig, c *chain, cfg Config) *lane {
 // state, counted always.
 func (l *lane) attempted(a settling) {
 	changed, class := l.view.attempted(a), l.metric.attempt(l.name, a)
+	log := l.traceAttempt(a, class)
 	if a.err == nil {
 		if changed {
-			l.log.Info("batch settled", "how", class)
+			log.Info("batch settled", "how", class)
 		}
 		return
 	}
 	if changed {
-		l.log.Warn("batch not settled", "class", class, "err", a.err)
+		log.Warn("batch not settled", "class", class, "err", a.err)
 	}
 }
 

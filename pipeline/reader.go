@@ -40,6 +40,7 @@ type reader struct {
 	log    *slog.Logger
 	aside  func(context.Context, Aside) error
 	metric *sourceMetrics
+	tracer Tracer // nil: nothing is traced
 	limits spanLimits
 
 	began time.Time // our clock, before any lane attached
@@ -68,10 +69,11 @@ func (s span) String() string {
 
 // readOptions vary one read.
 type readOptions struct {
-	urgent   bool // a poll
-	whole    bool // read it however dense it is
-	attempts int  // per page; 0: pageAttempts
-	most     int  // entries of a span that is read to its end once it is under way; at least twice spanLimits.dense
+	urgent   bool   // a poll
+	whole    bool   // read it however dense it is
+	attempts int    // per page; 0: pageAttempts
+	kind     string // what it is read for, to be told to a Tracer
+	most     int    // entries of a span that is read to its end once it is under way; at least twice spanLimits.dense
 }
 
 // read returns all entries of stream visible now in s, ascending by Position, each
@@ -84,7 +86,7 @@ func (r *reader) read(ctx context.Context, stream string, s span, o readOptions)
 	var (
 		entries []Raw
 		asOf    time.Time
-		req     = PageRequest{Stream: stream, Since: s.from, Until: s.to, Urgent: o.urgent}
+		req     = PageRequest{Stream: stream, Since: s.from, Until: s.to, Urgent: o.urgent, kind: o.kind}
 	)
 	for n := 0; ; n++ {
 		if n == spanPages {
@@ -102,7 +104,7 @@ func (r *reader) read(ctx context.Context, stream string, s span, o readOptions)
 			if e.Time.Before(s.from) || !s.to.IsZero() && !e.Time.Before(s.to) {
 				return nil, asOf, fmt.Errorf("read %s: page %d: entry %s of %s lies outside the span", s, n+1, e.ID, e.Time.Format(time.RFC3339))
 			}
-			e.Stream = stream
+			e.Stream, e.Trace = stream, page.trace
 			entries = append(entries, e)
 		}
 		if page.Next == "" {
@@ -169,7 +171,7 @@ func (r *reader) page(ctx context.Context, req PageRequest, attempts int) (Page,
 		sent := r.clock.now()
 		page, err := r.source.Page(ctx, req)
 		answered := r.clock.now()
-		r.metric.page(len(page.Entries), err)
+		r.trace(&page, req, r.metric.page(len(page.Entries), err), sent, answered)
 		if err == nil {
 			if !page.Sent.IsZero() {
 				sent = page.Sent
@@ -273,7 +275,7 @@ func (r *reader) start() time.Time {
 func (r *reader) ask(ctx context.Context, stream string) (time.Time, error) {
 	retry := newRetrier(r.clock)
 	for r.start().IsZero() {
-		_, _, err := r.page(ctx, PageRequest{Stream: stream, Since: r.clock.now().UTC().Truncate(time.Second), Limit: 1}, 1)
+		_, _, err := r.page(ctx, PageRequest{Stream: stream, Since: r.clock.now().UTC().Truncate(time.Second), Limit: 1, kind: kindClock}, 1)
 		if err == nil {
 			break
 		}

@@ -71,7 +71,7 @@ func (c *chain) rebuild(ctx context.Context, m Manifest) ([]Record, error) {
 // read in two parts, without the longest silence between them.
 func (c *chain) find(ctx context.Context, stream string, times []time.Time, members map[string]time.Time, found map[string]Raw) error {
 	s := span{from: times[0], to: times[len(times)-1].Add(time.Second)}
-	raws, _, err := c.reader.read(ctx, stream, s, readOptions{})
+	raws, _, err := c.reader.read(ctx, stream, s, readOptions{kind: kindRebuild})
 	var dense *denseError
 	if errors.As(err, &dense) {
 		i := longestGap(times)

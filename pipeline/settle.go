@@ -87,6 +87,7 @@ type settler struct {
 
 // settling is what became of one attempt at a batch.
 type settling struct {
+	began     time.Time
 	doubt     bool // the batch is in doubt now
 	resolved  bool // the destination was asked, and answered with outcome
 	outcome   Outcome
@@ -113,7 +114,7 @@ func (s *settler) settle(ctx context.Context, b Batch, doubt bool) (rejected map
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		a := settling{doubt: doubt}
+		a := settling{began: s.clock.now(), doubt: doubt}
 		if v == nil {
 			if v, err = s.attempt(ctx, &b, &a); v != nil {
 				a.rejected = len(v.rejected)

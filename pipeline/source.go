@@ -49,6 +49,8 @@ type PageRequest struct {
 	Cursor string    // Next of the page before; empty for the first
 	Limit  int       // entries wanted; the source may return fewer; 0: as many as it can
 	Urgent bool      // a poll for what is new: it goes first when requests are limited
+
+	kind string // what it is read for, to be told to a Tracer
 }
 
 // Page is one page of entries.
@@ -58,6 +60,13 @@ type Page struct {
 	Next    string    // empty on the last page
 	Now     time.Time // the server's clock; zero if it does not say
 	Sent    time.Time // our clock when the request left, after any wait for its turn; zero: when Page was called
+
+	// What was answered, for traces only; zero where the source does not say. A page
+	// that comes with an error may have these, Now and Sent, and has no entries.
+	Status int // of HTTP
+	Bytes  int // of the body, decompressed
+
+	trace *TraceRef
 }
 
 // Aside is an entry that is kept out of the destinations by configuration.

@@ -84,9 +84,11 @@ func (l *lane) work(hard context.Context, j job) {
 	next := j.progress
 	if j.next != nil {
 		next = &j.next.Manifest
+		l.beginTrace(j.next, false)
 	}
 	// Invariant 1: no byte of the batch leaves before its manifest is durable.
 	if err := l.advance(hard, j.done, next); err != nil {
+		l.endTrace(err)
 		l.events <- event{err: err}
 		return
 	}
@@ -97,6 +99,7 @@ func (l *lane) work(hard context.Context, j job) {
 	began := l.clock.now()
 	rejected, err := l.settle.settle(hard, *j.next, false)
 	l.metric.latency.WithLabelValues(l.name).Observe(l.clock.now().Sub(began).Seconds())
+	l.endTrace(err)
 	l.events <- event{settled: true, rejected: rejected, err: err}
 }
 
@@ -108,7 +111,8 @@ func (l *lane) handle(e event) error {
 	}
 	if e.settled {
 		l.busy = false
-		l.settled, l.rejected, l.prepared = &l.prepared.Manifest, len(e.rejected), nil
+		m := l.prepared.Manifest // on its own: the records may go
+		l.settled, l.rejected, l.prepared = &m, len(e.rejected), nil
 		return nil
 	}
 	j := e.recorded

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"auditlog-connector/internal/tracing"
 	"auditlog-connector/pipeline"
 	"auditlog-connector/pipeline/checkpoint"
 	"auditlog-connector/sinks"
@@ -60,6 +61,10 @@ func (a *app) export(ctx context.Context, s *settings, once bool) (err error) {
 	}
 	var opened closers
 	defer func() { err = errors.Join(err, opened.close()) }()
+	traces := tracing.Start(a.lookupEnv, programVersion().Version, log)
+	if traces != nil {
+		opened.add("traces", traces) // first, so that the end of all else is not delayed
+	}
 
 	metrics := newMetricRegistry()
 	registerDisk(metrics, s.file.Checkpoint.Path)
@@ -78,6 +83,9 @@ func (a *app) export(ctx context.Context, s *settings, once bool) (err error) {
 	opened.add("http.listen", endpoint)
 	cfg.Once = once
 	cfg.Registerer = metrics
+	if traces != nil {
+		cfg.Tracer = traces
+	}
 	p, err := pipeline.New(cfg)
 	if err != nil {
 		return err
@@ -218,7 +226,7 @@ func (a *app) openLane(ctx context.Context, l laneSettings, opened *closers, met
 	}
 	opened.add("lane "+l.name(), target)
 	return pipeline.LaneConfig{
-		Sink: l.sink.Name, Target: target, Guarantee: guarantee, Start: l.sink.Start.Start, Filter: l.sink.Filter.compile(), Redact: redactor,
+		Sink: l.sink.Name, Kind: l.sink.Type, Target: target, Guarantee: guarantee, Start: l.sink.Start.Start, Filter: l.sink.Filter.compile(), Redact: redactor,
 		Batch: l.batch, Buffer: l.sink.buffer(),
 		OnReject: pipeline.RejectPolicy(l.sink.OnReject), InDoubt: pipeline.DoubtPolicy(l.sink.InDoubt),
 	}, nil

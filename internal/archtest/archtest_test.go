@@ -33,13 +33,13 @@ var allowed = map[string][]string{
 	"schemas/document":                   {"schemas", "schemas/rawjson", "schemas/ecs", "schemas/cim", "schemas/ocsf"},
 	"schemas/ocsf":                       {"schemas", "schemas/rawjson"},
 	"pipeline":                           {"schemas", "github.com/cenkalti/backoff/v4", "github.com/prometheus/client_golang", "golang.org/x/sync"},
-	"pipeline/checkpoint":                {"pipeline", "schemas", "schemas/history", "go.etcd.io/bbolt"},
+	"pipeline/checkpoint":                {"pipeline", "schemas", "schemas/history", "internal/durable", "go.etcd.io/bbolt"},
 	"pipeline/checkpoint/checkpointtest": {"pipeline"},
 	"pipeline/pipelinetest":              {"pipeline"},
 	"sinks":                              {"pipeline", "internal/strictyaml", "go.yaml.in/yaml/v3", "github.com/prometheus/client_golang"},
 	"sinks/sinktest":                     {"pipeline", "schemas"},
 	"sinks/elasticsearch":                append([]string{"sinks", "schemas/ecs", "github.com/klauspost/compress"}, component...),
-	"sinks/file":                         append([]string{"sinks"}, component...),
+	"sinks/file":                         append([]string{"sinks", "internal/durable"}, component...),
 	"sinks/kafka": append([]string{
 		"sinks", "sinks/kafka/internal/batch", "sinks/kafka/internal/markers", "sinks/kafka/internal/mskiam", "sinks/kafka/internal/registry",
 		"sinks/kafka/internal/txn", "sinks/kafka/internal/wire", "github.com/segmentio/kafka-go",
@@ -52,7 +52,7 @@ var allowed = map[string][]string{
 	"sinks/kafka/internal/wire":     {"github.com/segmentio/kafka-go"},
 	"sinks/s3":                      append([]string{"sinks", "sinks/s3/format", "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, component...),
 	"sinks/s3/format":               {"pipeline", "schemas", "schemas/history", "schemas/document", "internal/strictyaml", "github.com/klauspost/compress", "github.com/parquet-go/parquet-go"},
-	"sinks/sqlite":                  append([]string{"sinks", "modernc.org/sqlite"}, component...),
+	"sinks/sqlite":                  append([]string{"sinks", "internal/durable", "modernc.org/sqlite"}, component...),
 	"sinks/splunkhec":               append([]string{"sinks", "github.com/klauspost/compress"}, component...),
 	"sinks/splunkhec/hectest":       {},
 	"sources":                       {"pipeline", "internal/strictyaml", "go.yaml.in/yaml/v3", "github.com/prometheus/client_golang"},
@@ -60,26 +60,33 @@ var allowed = map[string][]string{
 	"sources/openai":                append([]string{"sources"}, component...),
 	"sources/openai/auditlog":       {"schemas/rawjson"},
 	"schemas/history":               {"schemas", "github.com/linkedin/goavro/v2"},
+	"integrations/sigma":            {},
 	"integrations/splunk":           {},
 	"internal/archtest":             {},
 	"internal/control":              {},
 	"internal/bench":                {},
 	"internal/charttest":            {},
+	"internal/clustertest":          {},
 	"internal/crash":                {},
+	"internal/durable":              {},
 	"internal/eventtest":            {"internal/openaisim", "internal/strictyaml", "pipeline", "schemas", "sources", "sources/openai"},
-	"internal/httpclient":           {"pipeline"},
+	"internal/httpclient":           {"pipeline", "internal/strictyaml"},
 	"internal/mutants":              {},
 	"internal/openaisim":            {"sources/openai/auditlog"},
 	"internal/secret":               {"internal/strictyaml"},
 	"internal/sim":                  {"pipeline", "schemas"},
 	"internal/testserver":           {},
-	"internal/strictyaml":           {"go.yaml.in/yaml/v3"},
+	"internal/tracing": {
+		"pipeline", "internal/httpclient", "github.com/cenkalti/backoff/v4", "github.com/go-logr/logr", "go.opentelemetry.io/otel", "go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf",
+	},
+	"internal/tracing/tracingtest": {"go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf"},
+	"internal/strictyaml":          {"go.yaml.in/yaml/v3"},
 }
 
 // forTests are packages that nothing but tests may import.
 var forTests = []string{
 	"pipeline/checkpoint/checkpointtest", "pipeline/pipelinetest", "sinks/sinktest", "sinks/splunkhec/hectest", "sources/sourcetest",
-	"internal/archtest", "internal/bench", "internal/charttest", "internal/crash", "internal/eventtest", "internal/mutants", "internal/sim", "internal/testserver",
+	"internal/archtest", "internal/bench", "internal/charttest", "internal/clustertest", "internal/crash", "internal/eventtest", "internal/mutants", "internal/sim", "internal/testserver", "internal/tracing/tracingtest",
 }
 
 func TestImports(t *testing.T) {

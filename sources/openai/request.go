@@ -36,7 +36,16 @@ type answer struct {
 	date     time.Time // the server's clock; zero if it does not say
 }
 
-// get sends one request with the key, and returns an answer that is a 200.
+// page adds to p what is known of the request and its answer; nothing if there was none.
+func (a *answer) page(p pipeline.Page) pipeline.Page {
+	if a != nil {
+		p.Now, p.Sent, p.Status, p.Bytes = a.date, a.sent, a.Status, len(a.Body)
+	}
+	return p
+}
+
+// get sends one request with the key. Without an error the answer is a 200; with one
+// it is what came instead, or nil.
 func (s *Source) get(ctx context.Context, q url.Values, urgent bool) (*answer, error) {
 	if err := s.budget.wait(ctx, urgent); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,18 +105,26 @@ func (s *Source) Page(ctx context.Context, req pipeline.PageRequest) (pipeline.P
 	}
 	a, err := s.get(ctx, query(req, cur.After), req.Urgent)
 	if err != nil {
-		return pipeline.Page{}, fmt.Errorf("read audit log, stream %s: %w", req.Stream, err)
+		return a.page(pipeline.Page{}), fmt.Errorf("read audit log, stream %s: %w", req.Stream, err)
 	}
-	page, err := s.read(a.Body, req, cur)
+	page, err := s.read(tight(a.Body), req, cur)
 	if err != nil {
-		return pipeline.Page{}, fmt.Errorf("read audit log, stream %s: %w", req.Stream, s.notAPage(a, err))
+		return a.page(pipeline.Page{}), fmt.Errorf("read audit log, stream %s: %w", req.Stream, s.notAPage(a, err))
 	}
 	if req.Stream == StreamTenant {
 		s.tenantSeen.Store(true)
 	}
 	s.own.watch(page.Entries)
-	page.Now, page.Sent = a.date, a.sent
-	return page, nil
+	return a.page(page), nil
+}
+
+// tight returns body, or a copy of it if half again as much memory as it fills is kept
+// with it: entries are a part of the body, and wait for their turn.
+func tight(body []byte) []byte {
+	if 2*cap(body) > 3*len(body) {
+		return bytes.Clone(body)
+	}
+	return body
 }
 
 // query returns the parameters for one page. Entries have whole seconds, so a
