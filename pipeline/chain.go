@@ -238,7 +238,7 @@ func (l *lane) interruptible(soft, hard context.Context, cp Checkpoint) (*repair
 	case r := <-l.repairs:
 		end()
 		defer time.AfterFunc(l.chain.cfg.drain, abandon).Stop()
-		<-done
+		_ = <-done // it ended because it was told to
 		return &r, nil
 	}
 }

@@ -70,7 +70,7 @@ type Type struct {
 	name     string
 	batch    pipeline.BatchPolicy
 	defaults func() any
-	decode func(n *yaml.Node, path string, x *strictyaml.Expander) (Configured, []strictyaml.Problem)
+	decode   func(n *yaml.Node, path string, x *strictyaml.Expander) (Configured, []strictyaml.Problem)
 }
 
 // Define makes a Type of d. It panics if d has no name or no Open.

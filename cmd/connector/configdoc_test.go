@@ -289,4 +289,3 @@ func collect(n ast.Node, known map[string]string) bool {
 	}
 	return true
 }
-

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -57,7 +58,8 @@ func (d *configDecoder) sinks() {
 
 // prefixed returns the error about a field as one about the field below path.
 func prefixed(path string, err error) error {
-	if e, ok := err.(strictyaml.FieldError); ok {
+	var e strictyaml.FieldError
+	if errors.As(err, &e) {
 		e.Path = strictyaml.Join(path, e.Path)
 		return e
 	}

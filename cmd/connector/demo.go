@@ -187,7 +187,7 @@ func (d *demoRun) export(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer child.kill()
+	defer func() { _ = child.kill() }() // it may have ended
 	visible := len(d.visible(d.began))
 	if err := d.watch(ctx, child, visible); err != nil {
 		return err

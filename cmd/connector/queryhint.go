@@ -84,5 +84,8 @@ func names(ctx context.Context, db *sql.DB, query string) []string {
 			found = append(found, name)
 		}
 	}
+	if rows.Err() != nil {
+		return nil
+	}
 	return found
 }

@@ -157,7 +157,7 @@ func TestValidateWarnsOfForgottenLanes(t *testing.T) {
 	if code := w.exec(t.Context(), "run", "-c", "c.yaml", "--once"); code != exitOK {
 		t.Fatalf("exit %d, %s", code, &w.err)
 	}
-	renamed := strings.ReplaceAll(runConfig, "name: logins", "name: signins")
+	renamed := strings.ReplaceAll(runConfig, "name: logins", "name: logons")
 	if err := os.WriteFile("c.yaml", []byte(renamed), 0o600); err != nil {
 		t.Fatal(err)
 	}

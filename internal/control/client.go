@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// ErrNotRunning: nobody listens on the socket.
+// ErrNotRunning says that nobody listens on the socket.
 var ErrNotRunning = errors.New("no connector is running with this checkpoint")
 
 // Client asks the connector that runs with a checkpoint. It may be used

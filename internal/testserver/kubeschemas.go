@@ -110,5 +110,5 @@ func collect(all map[string]swaggerDefinition, name string, used map[string]swag
 			}
 		}
 	}
-	look(map[string]any(all[name]))
+	look(all[name])
 }

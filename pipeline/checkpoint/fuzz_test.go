@@ -89,10 +89,9 @@ func FuzzWitness(f *testing.F) {
 	f.Add(witness{fuzzLane: 3, "b/\n": 1 << 63}.encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// Once as it is, and once with the checksum that belongs to it.
-		w := witness{}
 		for _, text := range [][]byte{data, append(append([]byte(nil), data...), []byte(hexSum(data))...)} {
-			var err error
-			if w, err = decodeWitness(text); err != nil {
+			w, err := decodeWitness(text)
+			if err != nil {
 				var newer newerError
 				if !errors.As(err, &newer) && !errors.Is(err, errChecksum) && !errors.Is(err, errEncoding) {
 					t.Errorf("%v: want a checksum, an encoding or a version", err)

@@ -85,8 +85,8 @@ func TestDroppedValuesAreGoneFromTheWholeRecord(t *testing.T) {
 		{"error", []string{"error"}, func(e *schemas.AuditEvent) (any, any) { return e.Error, (*schemas.EventError)(nil) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			e, shared, before := event(), event(), event()
-			e = shared
+			shared, before := event(), event()
+			e := shared
 			policy(t, c.dropped, nil).Apply(&e)
 			if got, want := c.check(&e); !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v\nwant %+v", got, want)

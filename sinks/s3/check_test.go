@@ -35,9 +35,7 @@ func TestCheckOfABucketThatIsRight(t *testing.T) {
 	if got := f.fake.keys(""); len(got) != 1 || len(f.fake.uploads) > 0 {
 		t.Errorf("it leaves %v and %d uploads, want the probe", got, len(f.fake.uploads))
 	}
-	if pipeline.Checker(f.sink) == nil {
-		t.Error("not a Checker")
-	}
+	var _ pipeline.Checker = f.sink
 }
 
 func TestCheckSaysWhatIsWrong(t *testing.T) {

@@ -202,9 +202,9 @@ func TestViewAuditLogsIsTheLogAsTheAPIHasIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer rows.Close()
 	got, err := rows.Columns()
-	_ = rows.Close()
-	if err != nil {
+	if err := errors.Join(err, rows.Err()); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"id", "actor", "effective_at", "project", "type"}

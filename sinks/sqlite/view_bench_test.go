@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -40,7 +41,9 @@ func BenchmarkViews(b *testing.B) {
 				}
 				for rows.Next() {
 				}
-				_ = rows.Close()
+				if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+					b.Fatal(err)
+				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/events, "us/event")
 		})
