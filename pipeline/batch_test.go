@@ -1,6 +1,12 @@
 package pipeline
 
-import "testing"
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"testing"
+)
 
 func TestBatchIDText(t *testing.T) {
 	id := BatchID{Lane: "acme/archive", Epoch: "0a1b2c3d", Seq: 17}
@@ -34,5 +40,22 @@ func TestDigestTellsMembersApart(t *testing.T) {
 	b.Place, b.Watermarks = "elsewhere", nil
 	if a.Digest() != b.Digest() {
 		t.Error("the digest depends on more than the members")
+	}
+}
+
+// Batches that earlier versions wrote down are found again by it.
+func TestDigestIsTheSumOfLengthsAndIDs(t *testing.T) {
+	var ids []string
+	var text []byte
+	for n := range 300 {
+		if got, want := manifestOf("e1", 1, ids...).Digest(), sha256.Sum256(text); got != want {
+			t.Fatalf("%d members: digest %x, want %x", n, got, want)
+		}
+		id := fmt.Sprintf("audit_log-%d%s", n, strings.Repeat("x", n*n%97))
+		if n == 200 {
+			id = strings.Repeat("y", 10_000)
+		}
+		ids = append(ids, id)
+		text = append(binary.BigEndian.AppendUint64(text, uint64(len(id))), id...)
 	}
 }

@@ -1,6 +1,10 @@
 package pipeline
 
-import "auditlog-connector/schemas"
+import (
+	"bytes"
+
+	"auditlog-connector/schemas"
+)
 
 // encode adds the Avro encoding to the events of a chunk. It cannot fail: the
 // schema has a place for whatever an event holds.
@@ -18,25 +22,24 @@ func encodeAll(events []Event) []Record {
 	return encodeInto(records)
 }
 
-// encodeInto encodes records in place, all into one piece of memory.
+// encodeInto encodes records in place.
 func encodeInto(records []Record) []Record {
-	size := 0
+	var p schemas.Packer
 	for i := range records {
-		a := &records[i].Audit
-		size += len(a.Raw) + len(a.Details) + encodedFields
-	}
-	buf := make([]byte, 0, size)
-	for i := range records {
-		from := len(buf)
-		buf = schemas.Encode(buf, &records[i].Audit)
-		records[i].Avro = buf[from:len(buf):len(buf)]
+		pack(&p, &records[i])
 	}
 	return records
 }
 
-// encodedFields is about how many bytes the fields of an event take beside its raw
-// entry and its details.
-const encodedFields = 512
+// pack encodes r in place. Its entry is a part of the encoding afterwards: the page
+// that it was read from is not kept by it.
+func pack(p *schemas.Packer, r *Record) {
+	whole := bytes.Equal(r.Body, r.Audit.Raw) // one and the same, as a rule
+	r.Avro = p.Pack(&r.Audit)
+	if whole {
+		r.Body = r.Audit.Raw
+	}
+}
 
 // toRecords is what both stages do, for entries that do not come through the
 // channels: a lane's own walk and the rebuilding of a batch in doubt.

@@ -1,6 +1,10 @@
 package pipeline
 
-import "time"
+import (
+	"time"
+
+	"auditlog-connector/schemas"
+)
 
 // intake decides what a lane reads and what of it is delivered: which streams it
 // follows, where its walks begin, what it admits. It does no I/O, and is used by
@@ -18,6 +22,7 @@ type intake struct {
 	size   func(*Record) int
 	counts *laneCounts
 	late   func(r *Record) // told of an entry that appeared too late
+	packer schemas.Packer  // of the records that a filter leaves
 
 	following map[string]bool // streams whose chunks are taken from the channel
 	caught    map[string]bool // streams read from the horizon in this life: a short way back is enough
@@ -126,6 +131,9 @@ func (in *intake) take(r *Record, now time.Time) {
 	}
 	switch in.led.admit(r.Stream, r.Position) {
 	case admitFresh:
+		if in.filter != nil {
+			r = in.alone(r)
+		}
 		in.led.hold(r, in.size(r), now)
 		in.port.load.Add(1)
 		in.counts.hold()
@@ -137,6 +145,14 @@ func (in *intake) take(r *Record, now time.Time) {
 	case admitForgotten:
 		// Below everything that is remembered: delivered before, as far as P2 holds.
 	}
+}
+
+// alone returns a copy of r that keeps no others in memory. Those of a step lie
+// together, and of each step a filter may leave one.
+func (in *intake) alone(r *Record) *Record {
+	own := *r
+	pack(&in.packer, &own)
+	return &own
 }
 
 // cut takes up to n queued records as the next batch.

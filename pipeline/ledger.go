@@ -20,7 +20,8 @@ const (
 type idKey [16]byte
 
 func keyOf(id string) idKey {
-	sum := sha256.Sum256([]byte(id))
+	var few [64]byte // as long as an ID is, as a rule: without memory from the heap
+	sum := sha256.Sum256(append(few[:0], id...))
 	return idKey(sum[:16])
 }
 
@@ -219,10 +220,8 @@ func (l *ledger) cut(n int) Batch {
 			raise(claims, s, c)
 		}
 	}
+	clear(taken) // lets the records go, which the array behind the queue would keep
 	l.queue = l.queue[n:]
-	if len(l.queue) == 0 {
-		l.queue = nil // lets the records of the array behind it go
-	}
 	l.first = time.Time{}
 	for i := range l.queue {
 		if t := l.queue[i].Time; l.first.IsZero() || t.Before(l.first) {

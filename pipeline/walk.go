@@ -106,7 +106,7 @@ func (w *walk) step(ctx context.Context) (step, error) {
 		if t.dense > 0 {
 			continue // it is cut again
 		}
-		w.tasks = w.tasks[1:]
+		w.tasks = slices.Delete(w.tasks, 0, 1) // cut off its front, it would keep what was read
 		w.opened = true
 		return w.collect(t), nil
 	}
@@ -237,7 +237,11 @@ func (w *walk) run(ctx context.Context, t *task, streams []string) {
 			continue
 		}
 		t.counts[s], t.asOf[s] = len(raws), asOf
-		t.raws = append(t.raws, raws...)
+		if t.raws == nil {
+			t.raws = raws // most spans have entries of one stream
+		} else {
+			t.raws = append(t.raws, raws...)
+		}
 	}
 	if len(t.counts) > 1 {
 		// Stable: of two streams that have an entry, the first one's body comes first.

@@ -11,7 +11,10 @@ import (
 // strings, empty Changes and empty Details are null. Strings have to be valid
 // UTF-8. Encode does not modify e and keeps nothing of it.
 func Encode(dst []byte, e *AuditEvent) []byte {
-	dst = slices.Grow(dst, sizeBound(e))
+	return appendEvent(slices.Grow(dst, sizeBound(e)), e)
+}
+
+func appendEvent(dst []byte, e *AuditEvent) []byte {
 	dst = appendStr(dst, e.EventID)
 	dst = appendStr(dst, e.EventType)
 	dst = binary.AppendVarint(dst, e.EffectiveAt.UnixMilli())

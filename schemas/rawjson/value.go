@@ -17,11 +17,11 @@ const (
 )
 
 // Doc is a parsed text. The zero value has nothing in it; [Doc.Reset] parses
-// another text and makes use of the memory again. It is not safe for concurrent
-// use while it is reset.
+// another text and makes use of the memory again. It is used by one goroutine at a
+// time, and not copied.
 type Doc struct {
 	src    []byte
-	text   string // the same bytes, if strings may share memory
+	kept   keeper // of the strings that were read
 	nodes  []node
 	valid  bool // UTF-8
 	spaced bool
@@ -38,30 +38,21 @@ func Parse(src []byte) (*Doc, error) {
 	return d, nil
 }
 
-// shared is the longest text that is copied whole, once, so that the strings read
-// from it need no memory of their own. A longer one would be kept alive by the
-// shortest of them.
-const shared = 16 << 10
-
 // Reset makes d the document of src, which has to stay as it is while d is in
 // use. Values of the document before are no longer usable; strings are.
 func (d *Doc) Reset(src []byte) error {
 	s := scanner{src: src, open: d.open[:0], nodes: d.nodes[:0], keep: true}
 	err := s.run()
-	d.src, d.text, d.nodes, d.open = src, "", s.nodes, s.open
+	d.src, d.nodes, d.open = src, s.nodes, s.open
 	d.spaced, d.deep, d.valid = s.spaced, s.deep, utf8.Valid(src)
 	if err != nil {
 		d.nodes = d.nodes[:0]
-		return err
 	}
-	if d.valid && len(src) <= shared {
-		d.text = string(src)
-	}
-	return nil
+	return err
 }
 
 // Clear lets go of the text and keeps the memory for the next one.
-func (d *Doc) Clear() { d.src, d.text, d.nodes = nil, "", d.nodes[:0] }
+func (d *Doc) Clear() { d.src, d.nodes = nil, d.nodes[:0] }
 
 // ValidUTF8 reports whether the whole text is valid UTF-8.
 func (d *Doc) ValidUTF8() bool { return d.valid }
@@ -149,12 +140,12 @@ func (v Value) Get(name string) Value {
 	d, found := v.d, int32(0)
 	for i, end := v.i+1, d.nodes[v.i].next; i < end; i = d.nodes[i].next {
 		n := &d.nodes[i]
-		key := d.src[n.key:n.keyEnd]
-		if n.keyEscaped || !d.valid {
-			if string(appendUnquoted(nil, key)) == name {
+		switch {
+		case n.keyEscaped || !d.valid:
+			if string(appendUnquoted(nil, d.src[n.key:n.keyEnd])) == name {
 				found = i
 			}
-		} else if string(key) == name {
+		case int(n.keyEnd-n.key) == len(name) && string(d.src[n.key:n.keyEnd]) == name:
 			found = i
 		}
 	}
@@ -193,6 +184,10 @@ func (v Value) Is(s string) bool {
 	switch v.Kind() {
 	case Invalid, Null, Array, Object:
 		return false
+	case String:
+		if n := v.node(); !n.escaped && v.d.valid {
+			return string(v.d.src[n.start+1:n.end-1]) == s
+		}
 	}
 	return v.Text() == s
 }
@@ -217,10 +212,8 @@ func (v Value) Compact() string {
 // str returns src[start:end] as a string of valid UTF-8.
 func (d *Doc) str(start, end int32, escaped bool) string {
 	switch {
-	case !escaped && d.text != "":
-		return d.text[start:end]
 	case !escaped && d.valid:
-		return string(d.src[start:end])
+		return d.kept.keep(d.src[start:end])
 	case !escaped:
 		return string(AppendValid(nil, d.src[start:end]))
 	}
