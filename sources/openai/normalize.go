@@ -22,16 +22,27 @@ const pooledBody = 64 << 10
 // The position is the source's: it has read the id and the time already, or made
 // an id for an entry without one.
 func normalize(source string, r pipeline.Raw) pipeline.Event {
+	doc := documents.Get().(*rawjson.Doc)
+	defer release(doc, len(r.Body))
+	return normalizeParsed(source, r, doc, doc.Reset(r.Body))
+}
+
+// normalizeParsed is normalize of an entry that is in doc, or that could not be
+// parsed because of err.
+func normalizeParsed(source string, r pipeline.Raw, doc *rawjson.Doc, err error) pipeline.Event {
 	n := normalizer{}
 	n.e.EventID, n.e.EffectiveAt = strings.ToValidUTF8(r.ID, "\uFFFD"), r.Time
 	n.e.Source, n.e.Raw = source, r.Body
-	doc := documents.Get().(*rawjson.Doc)
-	n.entry(doc, r.Body)
+	n.entry(doc, err)
+	return pipeline.Event{Raw: r, Audit: n.e}
+}
+
+// release lets go of the entry in doc, which has so many bytes.
+func release(doc *rawjson.Doc, size int) {
 	doc.Clear()
-	if len(r.Body) <= pooledBody {
+	if size <= pooledBody {
 		documents.Put(doc)
 	}
-	return pipeline.Event{Raw: r, Audit: n.e}
 }
 
 // normalizer is the state of one call of normalize.
@@ -42,8 +53,8 @@ type normalizer struct {
 	details rawjson.Value // none, unless it is an object
 }
 
-func (n *normalizer) entry(doc *rawjson.Doc, body []byte) {
-	switch err := doc.Reset(body); {
+func (n *normalizer) entry(doc *rawjson.Doc, err error) {
+	switch {
 	case err != nil:
 		n.problem("entry: not JSON: " + err.Error())
 	case doc.Root().Kind() != rawjson.Object:
@@ -100,7 +111,7 @@ func text(v rawjson.Value) string {
 
 // id notes that the position's id is not the entry's.
 func (n *normalizer) id() {
-	if !n.root.Exists() {
+	if v := n.root.Get("id"); !n.root.Exists() || v.Kind() == rawjson.String && v.Is(n.e.EventID) {
 		return
 	}
 	switch n.field(n.root, "", "id") {
@@ -176,7 +187,7 @@ func (n *normalizer) failure() {
 		Message: n.field(n.details, "details.", "error_message"),
 	}
 	if f != (schemas.EventError{}) {
-		n.e.Error = &f
+		n.e.Error = new(f)
 	}
 }
 

@@ -60,6 +60,7 @@ func TestTargets(t *testing.T) {
 		{"object", "project.created", `{"id":"p","data":{"name":"n","title":"t"}}`, "project p n"},
 		{"second name", "project.created", `{"id":"p","data":{"title":"t"}}`, "project p t"},
 		{"several", "certificates.activated", `{"certificates":[{"id":"a","name":"x"},{"id":"b"},{"name":"y"}]}`, "certificate a x, certificate b , certificate  y"},
+		{"more than usual", "certificates.activated", `{"certificates":[` + strings.Repeat(`{"id":"a"},`, 19) + `{"id":"b"}]}`, strings.Repeat("certificate a , ", 19) + "certificate b "},
 		{"several lists", "ip_allowlist.config.activated", `{"configs":[{"id":"a","name":"x"}]}`, "ip_allowlist a x"},
 		{"invited", "invite.sent", `{"id":"i","data":{"email":"e@x","role":"owner"}}`, "invite i e@x, user  e@x"},
 		{"account is the object", "user.added", `{"id":"u"}`, "user u "},

@@ -10,8 +10,7 @@ import (
 // targets reads what was acted on: the object of the type, then the accounts,
 // roles, resources and projects that the payload names beside it.
 func (n *normalizer) targets() {
-	var few [8]schemas.Target
-	t := targetList{list: few[:0]}
+	var t targetList
 	n.objects(&t)
 	switch n.kind.Action {
 	case "assign", "unassign":
@@ -24,17 +23,28 @@ func (n *normalizer) targets() {
 	for _, r := range related[n.kind.Type] {
 		t.add(r.kind, text(r.path.From(n.details)), "")
 	}
-	if len(t.list) > 0 {
-		n.e.Targets = append(make([]schemas.Target, 0, len(t.list)), t.list...)
+	if t.n > 0 {
+		n.e.Targets = append(append(make([]schemas.Target, 0, t.n+len(t.more)), t.few[:t.n]...), t.more...)
 	}
 }
 
-type targetList struct{ list []schemas.Target }
+// targetList is where targets are collected: the usual number takes nothing from the
+// heap before it is known.
+type targetList struct {
+	few  [8]schemas.Target
+	n    int // of few
+	more []schemas.Target
+}
 
 // add appends a target that has an id or a name.
 func (t *targetList) add(kind, id, name string) {
-	if id != "" || name != "" {
-		t.list = append(t.list, schemas.Target{Type: kind, ID: id, Name: name})
+	switch target := (schemas.Target{Type: kind, ID: id, Name: name}); {
+	case id == "" && name == "":
+	case t.n < len(t.few):
+		t.few[t.n] = target
+		t.n++
+	default:
+		t.more = append(t.more, target)
 	}
 }
 

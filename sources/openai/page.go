@@ -194,11 +194,16 @@ func (p *pageParser) entry() error {
 	if len(id) > 2 && id[0] == '"' {
 		e.id = unquote(id)
 	} else {
-		sum := sha256.Sum256(e.body)
-		e.id = "sha256-" + hex.EncodeToString(sum[:])
+		e.id = madeID(e.body)
 	}
 	p.list.entries = append(p.list.entries, e)
 	return nil
+}
+
+// madeID is the id of an entry that has none.
+func madeID(body []byte) string {
+	sum := sha256.Sum256(body)
+	return "sha256-" + hex.EncodeToString(sum[:])
 }
 
 func (p *pageParser) hasMore() error {

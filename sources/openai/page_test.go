@@ -291,3 +291,12 @@ func TestCursorsSurviveTheirEncoding(t *testing.T) {
 		}
 	}
 }
+
+func TestABodyIsKeptWithLittleMoreMemoryThanItFills(t *testing.T) {
+	for _, test := range []struct{ size, room int }{{100, 100}, {100, 150}, {100, 151}, {100, 1 << 20}, {0, 0}, {0, 512}} {
+		body := append(make([]byte, 0, test.room), strings.Repeat("x", test.size)...)
+		if got := tight(body); !bytes.Equal(got, body) || cap(got) > max(test.size*3/2, 64) {
+			t.Errorf("%d bytes in %d: %d bytes in %d", test.size, test.room, len(got), cap(got))
+		}
+	}
+}
