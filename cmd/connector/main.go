@@ -7,26 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 )
 
-// memoryLimit is where the collector begins to work harder than it has to. It is
-// far above what the bounded buffers of a few lanes hold; GOMEMLIMIT replaces it.
-const memoryLimit = 160 << 20
-
-// garbage is how much of it may lie about, in percent of what is in use, while the
-// memory limit is far: at 100 the collector takes a tenth of the time of a backfill,
-// at 200 half of that. GOGC replaces it.
-const garbage = 200
-
 func main() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
-	}
+	limitMemory()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
