@@ -1,4 +1,4 @@
-//go:build unix
+//go:build measure && unix
 
 package s3
 
@@ -99,8 +99,9 @@ func benchWork() error {
 		return err
 	}
 	began, used := time.Now(), cpu()
-	for seq := range uint64(task.Events / objectEvents) {
-		if err := put(seq+1, lines); err != nil {
+	for n := range task.Events / task.Object {
+		at := n * task.Object % len(lines)
+		if err := put(uint64(n)+1, lines[at:min(at+task.Object, len(lines))]); err != nil {
 			return err
 		}
 	}
@@ -166,12 +167,15 @@ func benchVariant(task benchTask) (func(seq uint64, lines [][]byte) error, error
 func records(seq uint64, lines [][]byte) (b pipeline.Batch, err error) {
 	b.ID = pipeline.BatchID{Lane: "acme/archive", Epoch: epoch, Seq: seq}
 	b.Records, b.Members = make([]pipeline.Record, 0, len(lines)), make([]pipeline.Position, 0, len(lines))
+	var packer schemas.Packer
 	for _, line := range lines {
 		e, err := openai.Normalize("acme", line)
 		if err != nil {
 			return b, err
 		}
-		b.Records = append(b.Records, pipeline.Record{Event: e, Avro: schemas.Encode(nil, &e.Audit)})
+		b.Records = append(b.Records, pipeline.Record{Event: e})
+		r := &b.Records[len(b.Records)-1]
+		r.Avro = packer.Pack(&r.Audit)
 		b.Members = append(b.Members, e.Position)
 	}
 	return b, nil
