@@ -7,13 +7,18 @@ BENCH_EVENTS ?= 100000
 FUZZTIME ?= 30s
 # Packages whose tests against real servers make test runs: S3, and the tools of the chart and the app.
 SMALL_SERVERS ?= ./sinks/s3/... ./internal/charttest ./integrations/...
+# The container image, and what builds it.
+BUILDER ?= docker
+IMAGE ?= auditlog-connector:$(VERSION)
+VERSION ?= development
+SYFT ?= github.com/anchore/syft/cmd/syft@v1.42.0
 GOLANGCI_LINT ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-servers test-kill race sim mutants lint bench demo fuzz splunk-app
+.PHONY: help test test-servers test-kubernetes test-kill race sim mutants lint bench demo fuzz splunk-app image sbom
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## every test that needs no server or a small one, and a short race pass over the engine; what CI runs
 	go vet -tags measure,mutants ./...
@@ -28,6 +33,9 @@ test: ## every test that needs no server or a small one, and a short race pass o
 
 test-servers: ## every test against Kafka, a schema registry, OpenSearch, S3, a browser and the chart's tools too
 	CONNECTOR_TEST_SERVERS=1 go test -p 1 -timeout 60m ./...
+
+test-kubernetes: ## the image and the chart in a real cluster on this machine; needs root, and half an hour the first time
+	CONNECTOR_TEST_SERVERS=1 go test ./internal/clustertest -count=1 -timeout 90m -v
 
 test-kill: ## SIGKILL at every request, every write and every delivery, and the table of it
 	go test ./internal/crash -count=1 -timeout=0 -v -run '^TestMatrix$$' -crash.every=1
@@ -47,6 +55,14 @@ lint: ## linters and the import table; builds golangci-lint the first time
 bench: ## benchmarks, and the real binary beside a plain pager (BENCH_EVENTS=100000)
 	go test ./... -run '^$$' -bench . -benchmem
 	go test -tags measure ./internal/bench -count=1 -timeout=0 -v -bench.events=$(BENCH_EVENTS)
+
+image: ## the container image, by docker, podman or buildah (BUILDER=docker IMAGE=auditlog-connector:development)
+	$(BUILDER) build --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+
+sbom: ## what the binary is made of, as bin/connector.spdx.json (SPDX); builds syft the first time
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags='-X main.version=$(VERSION)' -o bin/connector ./cmd/connector
+	SYFT_CHECK_FOR_APP_UPDATE=false go run $(SYFT) scan file:bin/connector --source-name auditlog-connector --source-version $(VERSION) -o spdx-json=bin/connector.spdx.json
 
 splunk-app: ## the Splunk app, as bin/openai_audit.tgz
 	@mkdir -p bin
