@@ -8,7 +8,58 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"auditlog-connector/internal/testserver"
 )
+
+const buildkitVersion = "v0.29.0"
+
+// dockerlint returns BuildKit's own checks of a Dockerfile, as a program.
+func dockerlint(t *testing.T) string {
+	t.Helper()
+	source := readFile(t, "testdata/dockerlint/main.go")
+	dir := testserver.Install(t, "dockerlint-"+buildkitVersion, func(dir string) error {
+		mod := "module dockerlint\n\ngo 1.26.0\n\nrequire github.com/moby/buildkit " + buildkitVersion + "\n"
+		for name, text := range map[string]string{"go.mod": mod, "main.go": source} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				return err
+			}
+		}
+		for _, args := range [][]string{{"mod", "tidy"}, {"build", "-trimpath", "-ldflags=-s -w", "-o", "dockerlint", "."}} {
+			cmd := exec.Command("go", args...)
+			cmd.Dir = dir
+			if err := testserver.Run(cmd, "GOFLAGS=", "GOTOOLCHAIN=local"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return filepath.Join(dir, "dockerlint")
+}
+
+func TestDockerfilePassesBuildKitsChecks(t *testing.T) {
+	testserver.Require(t)
+	lint := func(dockerfile string) (string, error) {
+		cmd := exec.Command(dockerlint(t))
+		cmd.Stdin = strings.NewReader(dockerfile)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := lint(readFile(t, "../../Dockerfile")); err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	for rule, dockerfile := range map[string]string{
+		"StageNameCasing":         "FROM scratch AS Build\n",
+		"RedundantTargetPlatform": "FROM --platform=$TARGETPLATFORM scratch\n",
+		"SecretsUsedInArgOrEnv":   "FROM scratch\nARG ACCESS_TOKEN\n",
+		"UndefinedVar":            "FROM scratch\nCOPY $NOWHERE /\n",
+		"unknown instruction":     "FROM scratch\nRUNS true\n",
+	} {
+		if out, err := lint(dockerfile); err == nil || !strings.Contains(out, rule) {
+			t.Errorf("a Dockerfile against %s passes: the test shows nothing: %s", rule, out)
+		}
+	}
+}
 
 func readFile(t *testing.T, file string) string {
 	t.Helper()

@@ -43,6 +43,17 @@ func build(t *testing.T) string {
 // what /metrics said once deep walks were complete.
 func scrape(t *testing.T) string {
 	t.Helper()
+	text, err := fetch(t.Context(), "http://"+export(t)+"/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// export builds the program, lets it export from its own simulator, waits for
+// complete deep walks, and returns its HTTP endpoint's address.
+func export(t *testing.T) (web string) {
+	t.Helper()
 	dir := t.TempDir()
 	program := build(t)
 	api, web := fmt.Sprintf("127.0.0.1:%d", testserver.FreePort(t)), fmt.Sprintf("127.0.0.1:%d", testserver.FreePort(t))
@@ -53,18 +64,18 @@ func scrape(t *testing.T) string {
 		Path: program, Args: []string{"simulate", "--listen", api, "--events", "500", "--rate", "20"}, Dir: dir,
 		Ready: func(ctx context.Context) error { _, err := fetch(ctx, "http://"+api+"/"); return err },
 	})
-	var text string
 	swept := regexp.MustCompile(`connector_source_walks_total\{kind="deep",result="ok",source="acme",stream="tenant"\} [1-9]`)
 	testserver.Start(t, testserver.Command{
 		Path: program, Args: []string{"run", "--config", "connector.yaml"}, Dir: dir, Timeout: 2 * time.Minute,
-		Ready: func(ctx context.Context) (err error) {
-			if text, err = fetch(ctx, "http://"+web+"/metrics"); err == nil && !swept.MatchString(text) {
+		Ready: func(ctx context.Context) error {
+			text, err := fetch(ctx, "http://"+web+"/metrics")
+			if err == nil && !swept.MatchString(text) {
 				err = fmt.Errorf("no deep walk of stream tenant yet")
 			}
 			return err
 		},
 	})
-	return text
+	return web
 }
 
 func fetch(ctx context.Context, url string) (string, error) {
