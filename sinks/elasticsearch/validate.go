@@ -1,15 +1,16 @@
 package elasticsearch
 
 import (
-	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"strings"
 
+	"auditlog-connector/internal/httpclient"
 	"auditlog-connector/internal/strictyaml"
 	"auditlog-connector/schemas/document"
 )
+
+// address is what a node's may be.
+var address = httpclient.Address{Credentials: "they belong in username and password", Added: "/_", Sent: "events and credentials"}
 
 func validate(c *Config) (errs []error) {
 	add := func(path, hint, format string, args ...any) {
@@ -26,7 +27,7 @@ func validate(c *Config) (errs []error) {
 		}
 	}
 	for i, u := range c.URLs {
-		errs = append(errs, validateURL(strictyaml.Index("urls", i), u)...)
+		errs = append(errs, address.Validate(strictyaml.Index("urls", i), u)...)
 	}
 	errs = append(errs, validateTarget(c)...)
 	errs = append(errs, validateLogin(c)...)
@@ -36,10 +37,7 @@ func validate(c *Config) (errs []error) {
 	case c.DataStream != "" && c.Schema != "ecs":
 		add("schema", "write index instead of data_stream, or schema: ecs", "a data stream needs @timestamp, which %s does not have", c.Schema)
 	}
-	for _, err := range c.TLS.Validate() {
-		errs = append(errs, strictyaml.FieldError{Path: "tls", Err: err})
-	}
-	return errs
+	return append(errs, c.TLS.ValidateField("tls")...)
 }
 
 func validateTarget(c *Config) (errs []error) {
@@ -72,35 +70,6 @@ func validateLogin(c *Config) (errs []error) {
 	}
 	if strings.ContainsFunc(c.Username, func(r rune) bool { return r == ':' || r < ' ' || r == 0x7f }) {
 		errs = append(errs, strictyaml.Field("username", "cannot be sent: it has a colon or control characters"))
-	}
-	return errs
-}
-
-// validateURL says what is wrong with the address of a node.
-func validateURL(field, text string) (errs []error) {
-	const hint = "write https://HOST:PORT"
-	u, err := url.Parse(text)
-	switch {
-	case err == nil && u.User != nil, strings.Contains(text, "@"):
-		// Whatever else is wrong with it: what is quoted could be a password.
-		return []error{strictyaml.Field(field, "must not contain a user or password").WithHint("they belong in username and password")}
-	case err != nil:
-		var ue *url.Error // it repeats the address
-		if errors.As(err, &ue) {
-			err = ue.Err
-		}
-		return []error{strictyaml.Field(field, "is not an address: %v", err).WithHint(hint)}
-	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		return []error{strictyaml.Field(field, "%q is not an address", text).WithHint(hint)}
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return []error{strictyaml.Field(field, "must not contain a query or fragment").WithHint(hint)}
-	case strings.Contains(u.Path, "/_"):
-		return []error{strictyaml.Field(field, "%q goes too far", text).WithHint("leave out what follows the node's address")}
-	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		e := strictyaml.Field(field, "events and credentials cross the network in the clear").WithHint("https")
-		e.Warning = true
-		errs = append(errs, e)
 	}
 	return errs
 }

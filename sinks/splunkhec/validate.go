@@ -1,14 +1,11 @@
 package splunkhec
 
 import (
-	"errors"
-	"fmt"
-	"net"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
+	"auditlog-connector/internal/httpclient"
 	"auditlog-connector/internal/strictyaml"
 	"auditlog-connector/schemas/document"
 )
@@ -22,6 +19,9 @@ const (
 	maxContent = 800 << 20
 	cloudLimit = 5 << 20 // Splunk Cloud refuses more, and says that the data are bad
 )
+
+// address is what a collector's or a search head's may be.
+var address = httpclient.Address{Credentials: "the token belongs in token", Added: "/services", Sent: "events and the token"}
 
 func validate(c *Config) (errs []error) {
 	add := func(path, hint, format string, args ...any) {
@@ -38,10 +38,10 @@ func validate(c *Config) (errs []error) {
 	case c.URL != "" && len(c.URLs) > 0:
 		add("urls", "write one of them", "is set beside url")
 	case c.URL != "":
-		errs = append(errs, validateURL("url", c.URL)...)
+		errs = append(errs, address.Validate("url", c.URL)...)
 	}
 	for i, u := range c.URLs {
-		errs = append(errs, validateURL(fmt.Sprintf("urls[%d]", i), u)...)
+		errs = append(errs, address.Validate(strictyaml.Index("urls", i), u)...)
 	}
 	if c.Token.IsZero() {
 		add("token", "the token's value: ${file:PATH} or ${env:NAME}", "is missing")
@@ -72,10 +72,7 @@ func validate(c *Config) (errs []error) {
 		warn("max_content_length", "Splunk Cloud: 1MB", "Splunk Cloud refuses requests above 5MiB; Splunk Enterprise does above max_content_length in limits.conf")
 	}
 	errs = append(errs, validateSearch(&c.Search)...)
-	for _, err := range c.TLS.Validate() {
-		errs = append(errs, strictyaml.FieldError{Path: "tls", Err: err})
-	}
-	return errs
+	return append(errs, c.TLS.ValidateField("tls")...)
 }
 
 func validateSearch(s *Search) (errs []error) {
@@ -88,39 +85,10 @@ func validateSearch(s *Search) (errs []error) {
 		errs = append(errs, strictyaml.Field("search.token", "is missing").WithHint("an authentication token (Settings > Tokens), not the collector's"))
 	}
 	if s.URL != "" {
-		errs = append(errs, validateURL("search.url", s.URL)...)
+		errs = append(errs, address.Validate("search.url", s.URL)...)
 	}
 	if s.Settle < time.Second {
 		errs = append(errs, strictyaml.Field("search.settle", "%s is too short", s.Settle).WithHint("longer than events take to be found; the default is 5m"))
-	}
-	return errs
-}
-
-// validateURL says what is wrong with an address to which /services is added.
-func validateURL(field, text string) (errs []error) {
-	const hint = "write https://HOST:PORT"
-	u, err := url.Parse(text)
-	switch {
-	case err == nil && u.User != nil, strings.Contains(text, "@"):
-		// Whatever else is wrong with it: what is quoted could be a password.
-		return []error{strictyaml.Field(field, "must not contain a user or password").WithHint("the token belongs in token")}
-	case err != nil:
-		var ue *url.Error // it repeats the address
-		if errors.As(err, &ue) {
-			err = ue.Err
-		}
-		return []error{strictyaml.Field(field, "is not an address: %v", err).WithHint(hint)}
-	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		return []error{strictyaml.Field(field, "%q is not an address", text).WithHint(hint)}
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return []error{strictyaml.Field(field, "must not contain a query or fragment").WithHint(hint)}
-	case strings.Contains(u.Path, "/services"):
-		return []error{strictyaml.Field(field, "%q goes too far", text).WithHint("leave out /services and what follows it")}
-	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		e := strictyaml.Field(field, "events and the token cross the network in the clear").WithHint("https")
-		e.Warning = true
-		errs = append(errs, e)
 	}
 	return errs
 }
