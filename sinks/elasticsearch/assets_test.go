@@ -184,8 +184,8 @@ func testAssets(t *testing.T, s *testserver.OpenSearch) {
 	for _, file := range slices.Sorted(maps.Keys(names)) {
 		s.Must(t, "PUT", "/_index_template/"+names[file], string(files[file]))
 	}
-	t.Cleanup(func() { // the stream first: it holds its template
-		s.Must(t, "DELETE", "/_data_stream/logs-openai.audit-composed", "")
+	t.Cleanup(func() { // the streams first: they hold their template, those of other tests too
+		s.Must(t, "DELETE", "/_data_stream/logs-openai.audit-*", "")
 		for _, name := range names {
 			s.Must(t, "DELETE", "/_index_template/"+name, "")
 		}

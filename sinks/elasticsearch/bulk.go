@@ -13,9 +13,9 @@ import (
 	"auditlog-connector/schemas/rawjson"
 )
 
-// bulkPath leaves out of the answer what is not looked at, the reasons above all.
+// bulkPath leaves out of the answer what is not looked at.
 const bulkPath = "/_bulk?timeout=" + serverWait +
-	"&filter_path=items.*._index,items.*._id,items.*.status,items.*.result,items.*.failure_store,items.*.error.type"
+	"&filter_path=items.*._index,items.*._id,items.*.status,items.*.result,items.*.failure_store,items.*.error.type,items.*.error.reason"
 
 // documentID is the id of the document of a source's event, for ever.
 func documentID(source, event string) string {
@@ -63,59 +63,119 @@ func (s *sink) append(dst []byte, p *progress, i int, r *pipeline.Record) []byte
 	return append(dst, '\n')
 }
 
+// slot holds a request that is under way, and memory for the next one.
+type slot struct {
+	piece piece
+	zip   zipper
+	lent  bool // the memory of piece may still be read
+
+	done chan struct{} // closed when resp or err is there; nil: nothing is under way
+	resp *httpclient.Response
+	err  error
+	used string // what authenticated it
+}
+
 // send creates the documents of b that are not known to be there, in requests below
-// the limit.
-func (s *sink) send(ctx context.Context, b *pipeline.Batch, p *progress) error {
-	s.reuse()
-	pc := &s.piece
-	for _, i := range p.todo() {
+// the limit, of which inFlight are under way at a time. It judges them one by one, and
+// returns when none is under way.
+func (s *sink) send(ctx context.Context, b *pipeline.Batch, p *progress) (err error) {
+	todo := p.todo()
+	size := max(worthwhile, (len(todo)+inFlight-1)/inFlight)
+	for n := 0; len(todo) > 0 && err == nil; n++ {
+		x := &s.slots[n%inFlight]
+		if err = s.finish(ctx, p, x); err == nil {
+			todo = s.fill(x, b, p, todo, size)
+			s.launch(ctx, x)
+		}
+	}
+	for i := range s.slots {
+		err = worse(err, s.finish(ctx, p, &s.slots[i]))
+	}
+	return err
+}
+
+// fill puts documents of todo into x, size of them or what the limit allows, and
+// returns the others.
+func (s *sink) fill(x *slot, b *pipeline.Batch, p *progress, todo []int, size int) []int {
+	x.reuse()
+	pc := &x.piece
+	for n, i := range todo {
+		if n == size {
+			return todo[n:]
+		}
 		start := len(pc.body)
 		body := s.append(pc.body, p, i, &b.Records[i])
-		if start > 0 && len(body) > s.limit {
-			if err := s.post(ctx, p, *pc); err != nil {
-				return err
-			}
-			rest := body[start:]
-			s.reuse()
-			body = append(pc.body, rest...)
+		if n > 0 && len(body) > s.limit {
+			pc.body = body[:start]
+			return todo[n:]
 		}
 		pc.body = body
 		pc.records, pc.ends = append(pc.records, i), append(pc.ends, len(body))
 	}
-	if len(pc.records) == 0 {
-		return nil
-	}
-	return s.post(ctx, p, *pc)
+	return nil
 }
 
-// post sends pc, in halves if it is refused as a whole, until each of its records is
-// there or rejected. It does not repeat what may have been taken.
-func (s *sink) post(ctx context.Context, p *progress, pc piece) error {
-	queue := []piece{pc}
-	for len(queue) > 0 {
-		pc, queue = queue[len(queue)-1], queue[:len(queue)-1]
-		resp, err := s.bulk(ctx, pc.body)
-		if err != nil {
-			p.doubt = p.doubt || !isClean(err)
-			return fmt.Errorf("create documents: %w", err)
+// launch sends what is in x. Nothing else may use x until [sink.finish].
+func (s *sink) launch(ctx context.Context, x *slot) {
+	x.done = make(chan struct{})
+	x.used, _ = s.login.get() // where it cannot be read, the request says so
+	go func() {
+		defer close(x.done)
+		x.resp, x.err = s.bulk(ctx, x, x.piece.body)
+	}()
+}
+
+// finish waits for the request of x, if one is under way, and sends it again in halves
+// if it is refused as a whole, until each of its records is there or rejected. It does
+// not repeat what may have been taken.
+func (s *sink) finish(ctx context.Context, p *progress, x *slot) error {
+	if x.done == nil {
+		return nil
+	}
+	<-x.done
+	x.done = nil
+	queue := []piece{x.piece}
+	for first := true; len(queue) > 0; first = false {
+		pc := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		if !first {
+			x.used, _ = s.login.get()
+			x.resp, x.err = s.bulk(ctx, x, pc.body)
+		}
+		if x.err != nil {
+			p.doubt = p.doubt || !isClean(x.err)
+			return fmt.Errorf("create documents: %w", x.err)
 		}
 		switch n := len(pc.records); {
-		case resp.Status == http.StatusOK:
-			if err := s.judge(ctx, p, &pc, resp); err != nil {
+		case x.resp.Status == http.StatusOK:
+			if err := s.judge(ctx, p, &pc, x.resp, x.used); err != nil {
 				return fmt.Errorf("create documents: %w", err)
 			}
-		case resp.Status != http.StatusRequestEntityTooLarge && resp.Status != http.StatusBadRequest:
-			err := s.classify(resp)
+		case x.resp.Status != http.StatusRequestEntityTooLarge && x.resp.Status != http.StatusBadRequest:
+			err := s.classify(x.resp)
 			p.doubt = p.doubt || !isClean(err)
 			return fmt.Errorf("create documents: %w", err)
 		case n == 1:
-			p.reject(pc.records[0], fmt.Errorf("%w, _id %s, %d bytes", failure(resp), p.ids[pc.records[0]], len(pc.body)))
+			p.reject(pc.records[0], fmt.Errorf("%w, _id %s, %d bytes", failure(x.resp), p.ids[pc.records[0]], len(pc.body)))
 		default:
-			s.shrink(resp, len(pc.body))
+			s.shrink(x.resp, len(pc.body))
 			queue = append(queue, pc.slice(n/2, n), pc.slice(0, n/2))
 		}
 	}
 	return nil
+}
+
+// worse returns the error that decides: permanent before doubt before waiting.
+func worse(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil || pipeline.IsPermanent(a):
+		return a
+	case pipeline.IsPermanent(b) || isClean(a):
+		return b
+	}
+	return a
 }
 
 // shrink keeps later requests smaller than one of size that was too large.
@@ -127,27 +187,27 @@ func (s *sink) shrink(resp *httpclient.Response, size int) {
 	s.log.Warn("the server refuses requests of this size", "lane", s.lane, "bytes", size, "hint", "raise http.max_content_length, or what a proxy allows")
 }
 
-// bulk sends one request.
-func (s *sink) bulk(ctx context.Context, body []byte) (*httpclient.Response, error) {
+// bulk sends one request with the memory of x. Several may be sent at a time.
+func (s *sink) bulk(ctx context.Context, x *slot, body []byte) (*httpclient.Response, error) {
 	c := call{method: http.MethodPost, path: bulkPath, body: body, content: typeLines, gzip: s.config.Gzip}
 	if s.config.Gzip {
-		c.body = s.zip.compress(body)
+		c.body = x.zip.compress(body)
 	}
 	resp, err := s.ask(ctx, c)
 	if err != nil || resp.Status != http.StatusOK {
 		// The request may not have been read to its end, and whoever reads on must
 		// not see another request's bytes.
-		s.zip.out, s.lent = nil, true
+		x.zip.out, x.lent = nil, true
 	}
 	return resp, err
 }
 
 // reuse empties the piece that is filled next.
-func (s *sink) reuse() {
-	if s.lent {
-		s.piece, s.lent = piece{}, false
+func (x *slot) reuse() {
+	if x.lent {
+		x.piece, x.lent = piece{}, false
 	}
-	s.piece.records, s.piece.ends, s.piece.body = s.piece.records[:0], s.piece.ends[:0], s.piece.body[:0]
+	x.piece.records, x.piece.ends, x.piece.body = x.piece.records[:0], x.piece.ends[:0], x.piece.body[:0]
 }
 
 // zipper compresses, with memory of its own.

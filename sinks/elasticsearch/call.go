@@ -26,7 +26,7 @@ const (
 	typeLines = "application/x-ndjson"
 )
 
-// ask sends c to the node in use, and to the next one where no connection was made.
+// ask may be called concurrently. It sends c to the node in use, and to the next one where no connection was made.
 // Any answer is one; an error means that there was none, and is a
 // [pipeline.ThrottledError] if no node was reached.
 func (s *sink) ask(ctx context.Context, c call) (*httpclient.Response, error) {
@@ -34,17 +34,18 @@ func (s *sink) ask(ctx context.Context, c call) (*httpclient.Response, error) {
 	for range s.nodes {
 		var resp *httpclient.Response
 		var reached bool
-		resp, reached, err = s.askNode(ctx, s.nodes[s.current], c)
+		node := s.node()
+		resp, reached, err = s.askNode(ctx, s.nodes[node], c)
 		switch {
 		case err == nil && resp.Status < http.StatusInternalServerError:
 			return resp, nil
 		case err == nil:
-			s.next() // it may be this node's trouble alone; the pipeline comes back
+			s.leave(node) // it may be this node's trouble alone; the pipeline comes back
 			return resp, nil
 		case pipeline.IsPermanent(err) || ctx.Err() != nil:
 			return nil, err
 		}
-		s.next()
+		s.leave(node)
 		if reached {
 			return nil, err
 		}
@@ -53,8 +54,21 @@ func (s *sink) ask(ctx context.Context, c call) (*httpclient.Response, error) {
 	return nil, err
 }
 
-// next makes the next node the one in use.
-func (s *sink) next() { s.current = (s.current + 1) % len(s.nodes) }
+// node returns the node in use.
+func (s *sink) node() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+// leave makes the next node the one in use, unless another request has done so.
+func (s *sink) leave(node int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == node {
+		s.current = (node + 1) % len(s.nodes)
+	}
+}
 
 // askNode sends c to the node at base. Reached is false if nothing left this host.
 func (s *sink) askNode(ctx context.Context, base string, c call) (resp *httpclient.Response, reached bool, err error) {
@@ -89,7 +103,7 @@ func (s *sink) askNode(ctx context.Context, base string, c call) (resp *httpclie
 	if err != nil {
 		return nil, !asked || connected, err
 	}
-	if refused(resp.Status) && s.login.refuse() {
+	if refused(resp.Status) && s.login.refuse(authorization) {
 		_, source := s.login.secret()
 		return nil, false, fmt.Errorf("%w; %s holds another secret by now, which is used from here on", failure(resp), source)
 	}
@@ -106,6 +120,12 @@ func newRequest(ctx context.Context, method, url string, body *bytes.Reader) (*h
 
 func refused(status int) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
+// blocked reports whether the cluster refuses resp's request whoever sends it.
+func blocked(resp *httpclient.Response) bool {
+	var c cause
+	return resp.Status == http.StatusForbidden && json.Unmarshal(resp.Body, &c) == nil && c.Error.Type == errBlock
 }
 
 // cause is the type of error that a server names. Its reason is left out: it quotes
@@ -127,6 +147,8 @@ func failure(resp *httpclient.Response) error {
 		return fmt.Errorf("%w; redirects are not followed: is the address right?", err)
 	case s == http.StatusUnauthorized:
 		return fmt.Errorf("%w; the server does not know the API key or password", err)
+	case s == http.StatusForbidden && c.Error.Type == errBlock:
+		return fmt.Errorf("%w; the cluster has a block: take it off (cluster.blocks.read_only, cluster.blocks.read_only_allow_delete)", err)
 	case s == http.StatusForbidden:
 		return fmt.Errorf("%w; the API key or user lacks a privilege", err)
 	case s == http.StatusNotFound && c.Error.Type == "" || s == http.StatusMethodNotAllowed:
@@ -144,6 +166,8 @@ func failure(resp *httpclient.Response) error {
 func (s *sink) classify(resp *httpclient.Response) error {
 	err := failure(resp)
 	switch st := resp.Status; {
+	case blocked(resp):
+		return pipeline.Permanent(err)
 	case st == http.StatusTooManyRequests:
 		return &pipeline.ThrottledError{Err: err, After: httpclient.RetryAfter(resp.Header, s.now())}
 	case refused(st):

@@ -17,9 +17,10 @@ type bulkAnswer struct {
 	} `json:"items"`
 }
 
-// judge notes what the server says of each document of pc. Its error is about those
+// judge notes what the server says of each document of pc, in an answer to a request
+// that used authenticated. Its error is about those
 // that are neither there nor rejected: permanent before doubt before waiting.
-func (s *sink) judge(ctx context.Context, p *progress, pc *piece, resp *httpclient.Response) error {
+func (s *sink) judge(ctx context.Context, p *progress, pc *piece, resp *httpclient.Response, used string) error {
 	var a bulkAnswer
 	if json.Unmarshal(resp.Body, &a) != nil || a.Items == nil {
 		p.doubt = true
@@ -67,7 +68,7 @@ func (s *sink) judge(ctx context.Context, p *progress, pc *piece, resp *httpclie
 			return err
 		}
 	}
-	return v.err(s, resp)
+	return v.err(s, resp, used)
 }
 
 // verdicts are the first error of each kind, and how many documents there are with
@@ -84,12 +85,12 @@ func (v *verdicts) add(to *error, err error) {
 	}
 }
 
-func (v *verdicts) err(s *sink, resp *httpclient.Response) error {
+func (v *verdicts) err(s *sink, resp *httpclient.Response, used string) error {
 	about := func(err error) error { return fmt.Errorf("%d documents were not taken, the first: %w", v.count, err) }
 	switch {
 	case v.target != nil:
 		return pipeline.Permanent(about(v.target))
-	case v.refused != nil && s.login.refuse():
+	case v.refused != nil && s.login.refuse(used):
 		_, source := s.login.secret()
 		return &pipeline.ThrottledError{Err: fmt.Errorf("%w; %s holds another secret by now, which is used from here on", about(v.refused), source)}
 	case v.refused != nil:

@@ -4,11 +4,15 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"sync"
 )
 
-// login holds what authenticates, and reads it again after it was refused.
+// login holds what authenticates, and reads it again after it was refused. It may be
+// used concurrently.
 type login struct {
 	config *Config
+
+	mu     sync.Mutex
 	header string // empty: to be read, or there is none
 }
 
@@ -26,6 +30,13 @@ func (l *login) secret() (name, source string) {
 // get returns the value of the Authorization header; empty: none. An error says
 // where the secret should have come from.
 func (l *login) get() (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.read()
+}
+
+// read is get for who holds mu.
+func (l *login) read() (string, error) {
 	name, source := l.secret()
 	if name == "" || l.header != "" {
 		return l.header, nil
@@ -53,13 +64,17 @@ func (l *login) get() (string, error) {
 	return l.header, nil
 }
 
-// refuse notes that the server does not take the secret, and reports whether there
-// is another one by now.
-func (l *login) refuse() (replaced bool) {
-	old := l.header
+// refuse notes that the server does not take used, and reports whether there is
+// another secret by now.
+func (l *login) refuse(used string) (replaced bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.header != "" && l.header != used {
+		return true // another request has found out
+	}
 	l.header = ""
-	text, err := l.get()
-	if err != nil || text == old {
+	text, err := l.read()
+	if err != nil || text == used {
 		l.header = ""
 		return false
 	}

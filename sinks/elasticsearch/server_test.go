@@ -171,6 +171,7 @@ func TestServer(t *testing.T) {
 	t.Run("component templates", func(t *testing.T) { testAssets(t, s) })
 	t.Run("rollover", func(t *testing.T) { testRollover(t, s) })
 	t.Run("read-only, closed and missing indices", func(t *testing.T) { testUnwritable(t, s) })
+	t.Run("what no document is to blame for", func(t *testing.T) { testMisconfigured(t, s) })
 	t.Run("mapping conflict", func(t *testing.T) { testConflict(t, s) })
 	t.Run("pipelines", func(t *testing.T) { testPipelines(t, s) })
 	t.Run("check", func(t *testing.T) { testCheck(t, s) })

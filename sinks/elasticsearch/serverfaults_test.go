@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"testing"
@@ -318,7 +319,8 @@ func TestServerWithoutRoom(t *testing.T) {
 	storm(t, s)
 }
 
-// killer ends the server while it has the nth bulk request.
+// killer ends the server when it has been sent the nth bulk request, and before it
+// has answered it.
 type killer struct {
 	inner http.RoundTripper
 	n, at int
@@ -330,7 +332,9 @@ func (k *killer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Path == "/_bulk" {
 		if k.n++; k.n == k.at {
 			k.done = make(chan struct{})
-			go func() { defer close(k.done); k.kill() }()
+			kill := sync.OnceFunc(func() { k.kill(); close(k.done) })
+			sent := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { kill() }}
+			r = r.WithContext(httptrace.WithClientTrace(r.Context(), sent))
 		}
 	}
 	return k.inner.RoundTrip(r)

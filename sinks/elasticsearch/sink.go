@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"auditlog-connector/internal/httpclient"
@@ -17,6 +18,10 @@ const (
 	// requestLimit is how many bytes a request has, uncompressed; a single document
 	// may be longer.
 	requestLimit = 5 << 20
+	// inFlight is how many requests are under way at a time, and worthwhile how many
+	// documents one needs to have for another one beside it.
+	inFlight   = 2
+	worthwhile = 500
 	// smallest is where a server that finds requests too large stops being believed.
 	smallest = 64 << 10
 	// serverWait is how long the server waits for shards, and requestTimeout how long
@@ -42,17 +47,17 @@ type sink struct {
 	source   string
 	login    login
 	nodes    []string
-	current  int // the node in use
 	limit    int // bytes of a request; less once the server has refused so much
 
 	target   *target // of the batch under way
 	prepared string  // the place whose template has been seen to
 	progress *progress
 
-	piece piece
-	lent  bool // the memory of piece may still be read
-	zip   zipper
+	slots [inFlight]slot
 	now   func() time.Time
+
+	mu      sync.Mutex
+	current int // the node in use
 }
 
 var (

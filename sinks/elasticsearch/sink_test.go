@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"auditlog-connector/internal/httpclient"
 	"auditlog-connector/pipeline"
 	"auditlog-connector/sinks/sinktest"
 )
@@ -82,6 +83,8 @@ func TestItemsThatStopTheLane(t *testing.T) {
 		"missing":   {itemOf(404, "index_not_found_exception"), false, "auto_create_index"},
 		"blocked":   {itemOf(403, "cluster_block_exception"), false, "write block"},
 		"forbidden": {itemOf(403, "security_exception"), true, "create_doc"},
+		"shards":    {itemOf(400, "validation_exception"), false, "max_shards_per_node"},
+		"pipeline":  {saying(itemOf(400, "illegal_argument_exception"), "pipeline with id [gone] does not exist"), false, "default_pipeline"},
 	} {
 		f := newFake()
 		f.item = func(_, id string, _ []byte) *item {
@@ -102,6 +105,22 @@ func TestItemsThatStopTheLane(t *testing.T) {
 			t.Errorf("%s, repaired: %v", name, err)
 		}
 		f.check(t, b)
+	}
+}
+
+func saying(it *item, reason string) *item {
+	it.Error.Reason = reason
+	return it
+}
+
+// A block of the cluster comes with the status of a missing privilege.
+func TestABlockedClusterIsNoMatterOfCredentials(t *testing.T) {
+	k := open(t, newFake(), nil)
+	for kind, refused := range map[string]bool{"cluster_block_exception": false, "security_exception": true} {
+		err := k.classify(&httpclient.Response{Status: 403, Body: []byte(`{"error":{"type":"` + kind + `","reason":"x"},"status":403}`)})
+		if !pipeline.IsPermanent(err) || errors.Is(err, pipeline.ErrRefused) != refused || strings.Contains(err.Error(), "blocks.read_only") == refused {
+			t.Errorf("%s: %v", kind, err)
+		}
 	}
 }
 
