@@ -49,7 +49,7 @@ func TestAcknowledgementsAreWaitedFor(t *testing.T) {
 				t.Errorf("%d polls for %d requests in %s, %d unsaid", st.Polls, st.Posts, took, st.Pending)
 			}
 			holds(t, server, b, nil)
-			if s.progress.pending != nil && len(s.progress.pending) > 0 {
+			if len(s.progress.pending) > 0 {
 				t.Errorf("%d requests still pending", len(s.progress.pending))
 			}
 			if got := histogramCount(t, s); got != uint64(st.Posts) {

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build measure && unix
 
 package splunkhec
 
@@ -9,29 +9,26 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
+	"iter"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"auditlog-connector/internal/strictyaml"
+	"auditlog-connector/internal/eventtest"
 	"auditlog-connector/pipeline"
 	"auditlog-connector/sinks/sinktest"
 	"auditlog-connector/sinks/splunkhec/hectest"
-	"auditlog-connector/sources"
-	"auditlog-connector/sources/openai"
 )
 
 var (
-	benchRounds = flag.Int("hec.bench", 0, "rounds of the comparison with a plain loop; 0: none")
-	benchTime   = flag.Duration("hec.bench.time", 3*time.Second, "length of one measurement")
+	rounds = flag.Int("rounds", 5, "pairs of measurements")
+	length = flag.Duration("time", 3*time.Second, "length of one measurement")
 )
 
 // serverEnv makes this program a collector, so that what it costs is not measured.
@@ -93,38 +90,27 @@ func startServer(t *testing.T) (address string) {
 // sampleRecords returns n records made of the source's samples, in turn.
 func sampleRecords(t *testing.T, n int) []pipeline.Record {
 	t.Helper()
-	c, _ := openai.Type.Decode(nil, "config", &strictyaml.Expander{})
-	source, err := c.Open(t.Context(), sources.Env{Source: "acme"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer source.Close()
-	files, err := fs.Glob(os.DirFS(filepath.Join("..", "..", "sources", "openai", "testdata", "samples")), "*.json")
-	if err != nil || len(files) < 100 {
-		t.Fatal(len(files), err)
+	normalize := eventtest.Normalizer(t)
+	var bodies [][]byte
+	for _, s := range eventtest.Samples(t) {
+		var body bytes.Buffer
+		if err := json.Compact(&body, s.Event.Raw); err == nil && !strings.HasPrefix(s.Name, "variants/") {
+			bodies = append(bodies, body.Bytes())
+		}
 	}
 	records := make([]pipeline.Record, 0, n)
 	for i := range n {
-		body, err := os.ReadFile(filepath.Join("..", "..", "sources", "openai", "testdata", "samples", files[i%len(files)]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var plain bytes.Buffer
-		if err := json.Compact(&plain, body); err != nil {
-			t.Fatal(err)
-		}
-		e := source.Normalize(pipeline.Raw{Position: pipeline.Position{ID: fmt.Sprintf("audit_log-%024d", i), Time: day.Add(time.Duration(i) * time.Second)}, Body: plain.Bytes()})
-		records = append(records, sinktest.Encoded(e))
+		r := sinktest.Record("acme", fmt.Sprintf("audit_log-%024d", i), day.Add(time.Duration(i)*time.Second))
+		r.Audit = normalize(r.ID, r.Time, bodies[i%len(bodies)])
+		r.Body = r.Audit.Raw
+		records = append(records, sinktest.Encoded(r.Event))
 	}
 	return records
 }
 
-// TestBench compares the sink with a plain loop: events per CPU second of this
+// TestRate compares the sink with a plain loop: events per CPU second of this
 // process, pair by pair.
-func TestBench(t *testing.T) {
-	if *benchRounds == 0 {
-		t.Skip("-hec.bench=5")
-	}
+func TestRate(t *testing.T) {
 	address := startServer(t)
 	records := sampleRecords(t, 10000)
 	s := open(t, nil, testConfig(func(c *Config) { c.URL = address }))
@@ -144,20 +130,20 @@ func TestBench(t *testing.T) {
 	var mine, theirs, ratios []float64
 	ours()
 	loop()
-	for range *benchRounds {
+	for range *rounds {
 		a, b := perCPU(len(records), ours), perCPU(len(records), loop)
 		mine, theirs, ratios = append(mine, a), append(theirs, b), append(ratios, a/b)
 		t.Logf("this sink %.0f, plain loop %.0f events per CPU second", a, b)
 	}
 	median := func(v []float64) float64 { slices.Sort(v); return v[len(v)/2] }
 	t.Logf("entries of %d bytes: median of %d rounds: this sink %.0f, plain loop %.0f events per CPU second; %.2f (%.2f to %.2f) times",
-		bytesOf/len(records), *benchRounds, median(mine), median(theirs), median(ratios), ratios[0], ratios[len(ratios)-1])
+		bytesOf/len(records), *rounds, median(mine), median(theirs), median(ratios), ratios[0], ratios[len(ratios)-1])
 }
 
 // perCPU runs f for a while and returns the events per CPU second of this process.
 func perCPU(events int, f func()) float64 {
 	began, cpu, n := time.Now(), cpuTime(), 0
-	for time.Since(began) < *benchTime {
+	for time.Since(began) < *length {
 		f()
 		n += events
 	}
@@ -174,7 +160,19 @@ func cpuTime() time.Duration {
 // encoding/json, a megabyte at a time, compressed. It maps nothing and checks nothing
 // but the status.
 func plainLoop(t *testing.T, address string, records []pipeline.Record) func() {
-	post := func(body []byte) {
+	post := poster(t, http.DefaultClient, address)
+	return func() {
+		for body := range envelopes(t, records, 1e6) {
+			if status, err := post(body); status != http.StatusOK {
+				t.Fatal(status, err)
+			}
+		}
+	}
+}
+
+// poster sends a request and returns the status of the answer, 0 if there is none.
+func poster(t *testing.T, client *http.Client, address string) func(body []byte) (int, error) {
+	return func(body []byte) (int, error) {
 		var packed bytes.Buffer
 		z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
 		_, _ = z.Write(body)
@@ -185,16 +183,20 @@ func plainLoop(t *testing.T, address string, records []pipeline.Record) func() {
 		}
 		req.Header.Set("Authorization", "Splunk "+hectest.DefaultToken)
 		req.Header.Set("Content-Encoding", "gzip")
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := client.Do(req)
 		if err != nil {
-			t.Fatal(err)
+			return 0, err
 		}
 		defer resp.Body.Close()
-		if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != 200 {
-			t.Fatal(resp.Status, err)
-		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		return resp.StatusCode, err
 	}
-	return func() {
+}
+
+// envelopes makes requests of records, size bytes at a time. A body is valid until
+// the next one.
+func envelopes(t *testing.T, records []pipeline.Record, size int) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
 		var body []byte
 		for i := range records {
 			r := &records[i]
@@ -205,12 +207,14 @@ func plainLoop(t *testing.T, address string, records []pipeline.Record) func() {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(body)+len(text) > 1e6 {
-				post(body)
+			if len(body) > 0 && len(body)+len(text) > size {
+				if !yield(body) {
+					return
+				}
 				body = body[:0]
 			}
 			body = append(body, text...)
 		}
-		post(body)
+		yield(body)
 	}
 }
