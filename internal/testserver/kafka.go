@@ -2,12 +2,14 @@ package testserver
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -49,6 +51,7 @@ type Kafka struct {
 
 type kafkaNode struct {
 	*Process
+	running                    bool // nobody killed it
 	id                         int
 	client, broker, controller string // addresses
 	dir                        string
@@ -74,9 +77,7 @@ func StartKafka(t testing.TB, o KafkaOptions) *Kafka {
 		k.nodes = append(k.nodes, n)
 		k.Brokers = append(k.Brokers, n.advertised(o))
 	}
-	for _, n := range k.nodes {
-		k.format(n)
-	}
+	k.format()
 	jvm := []string{"-Xms128m", "-Xmx512m"}
 	if !o.Measured {
 		jvm = append(jvm, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
@@ -84,9 +85,10 @@ func StartKafka(t testing.TB, o KafkaOptions) *Kafka {
 	for _, n := range k.nodes {
 		n.Process = Start(t, Command{
 			Path: java(t), Dir: n.dir, Log: filepath.Join(n.dir, "server.log"), Timeout: kafkaPatience,
-			Args:  append(k.java(jvm...), "kafka.Kafka", filepath.Join(n.dir, "server.properties")),
-			Ready: func(ctx context.Context) error { return listens(ctx, n.controller) },
+			Args:  append(k.java(jvm...), "kafka.Kafka", n.properties()),
+			Ready: func(context.Context) error { return nil }, // Await waits for all of them
 		})
+		n.running = true
 	}
 	k.Await(o.Nodes)
 	return k
@@ -99,8 +101,14 @@ func (n *kafkaNode) advertised(o KafkaOptions) string {
 	return o.Advertise(n.id, n.client)
 }
 
-// Node returns the process of a node, counted from 1.
-func (k *Kafka) Node(id int) *Process { return k.nodes[id-1].Process }
+func (n *kafkaNode) ended() bool {
+	select {
+	case <-n.done:
+		return true
+	default:
+		return false
+	}
+}
 
 // Listener returns the address on which a node takes clients, whatever it
 // advertises.
@@ -124,6 +132,11 @@ func (k *Kafka) Await(n int) {
 		if up >= n {
 			return
 		}
+		for _, node := range k.nodes {
+			if node.running && node.ended() {
+				k.t.Fatalf("kafka: node %d ended by itself:\n%s", node.id, node.Tail())
+			}
+		}
 		select {
 		case <-ctx.Done():
 			k.t.Fatalf("kafka: %d of %d nodes are up: %v\n%s", up, n, err, k.nodes[0].Tail())
@@ -132,31 +145,45 @@ func (k *Kafka) Await(n int) {
 	}
 }
 
-// Up starts a node again that was killed or stopped, and waits for it.
-func (k *Kafka) Up(id int) {
-	k.t.Helper()
-	k.nodes[id-1].Start()
-	up := 0
-	for _, n := range k.nodes {
-		if listens(context.Background(), n.controller) == nil {
-			up++
-		}
+// Kill ends nodes as a power cut does, all at the same time.
+func (k *Kafka) Kill(ids ...int) {
+	for _, id := range ids {
+		k.nodes[id-1].running = false
+		k.nodes[id-1].Signal(syscall.SIGKILL)
 	}
-	k.Await(up)
+	for _, id := range ids {
+		k.nodes[id-1].Kill()
+	}
 }
 
-// format writes a node's configuration and makes its data directory. SCRAM users
-// are part of the first metadata.
-func (k *Kafka) format(n *kafkaNode) {
+// Up starts nodes again that were killed, and waits until all that run take requests.
+func (k *Kafka) Up(ids ...int) {
 	k.t.Helper()
-	if err := os.MkdirAll(n.dir, 0o700); err != nil {
-		k.t.Fatal(err)
+	for _, id := range ids {
+		k.nodes[id-1].Start()
+		k.nodes[id-1].running = true
 	}
-	properties := filepath.Join(n.dir, "server.properties")
-	if err := os.WriteFile(properties, []byte(k.properties(n)), 0o600); err != nil {
-		k.t.Fatal(err)
+	n := 0
+	for _, node := range k.nodes {
+		if node.running {
+			n++
+		}
 	}
-	args := []string{"format", "--ignore-formatted", "-t", k.cluster, "-c", properties}
+	k.Await(n)
+}
+
+// format writes the nodes' configuration and makes their data directories. SCRAM
+// users are part of the first metadata. What Kafka's tool makes for the first node is
+// copied for the others: they differ in two lines.
+func (k *Kafka) format() {
+	k.t.Helper()
+	for _, n := range k.nodes {
+		if err := errors.Join(os.MkdirAll(n.data(), 0o700), os.WriteFile(n.properties(), []byte(k.properties(n)), 0o600)); err != nil {
+			k.t.Fatal(err)
+		}
+	}
+	first := k.nodes[0]
+	args := []string{"format", "--ignore-formatted", "-t", k.cluster, "-c", first.properties()}
 	if k.Options.SASL {
 		for _, user := range []string{"admin", "alice"} {
 			for _, m := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
@@ -165,8 +192,40 @@ func (k *Kafka) format(n *kafkaNode) {
 		}
 	}
 	if out, err := k.run("kafka.tools.StorageTool", args...); err != nil {
-		k.t.Fatalf("kafka: format node %d: %v\n%s", n.id, err, out)
+		k.t.Fatalf("kafka: format: %v\n%s", err, out)
 	}
+	for _, n := range k.nodes[1:] {
+		if err := n.formatAs(first); err != nil {
+			k.t.Fatalf("kafka: format node %d: %v", n.id, err)
+		}
+	}
+}
+
+func (n *kafkaNode) data() string       { return filepath.Join(n.dir, "data") }
+func (n *kafkaNode) properties() string { return filepath.Join(n.dir, "server.properties") }
+
+// formatAs makes n's data directory like another node's.
+func (n *kafkaNode) formatAs(other *kafkaNode) error {
+	const meta = "meta.properties"
+	if err := os.CopyFS(n.data(), os.DirFS(other.data())); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(other.data(), meta))
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(string(text), "\n")
+	for i, line := range lines {
+		switch name, _, _ := strings.Cut(line, "="); name {
+		case "node.id":
+			lines[i] = fmt.Sprint("node.id=", n.id)
+		case "directory.id":
+			var id [16]byte
+			_, _ = rand.Read(id[:]) // it does not fail
+			lines[i] = "directory.id=" + base64.RawURLEncoding.EncodeToString(id[:])
+		}
+	}
+	return os.WriteFile(filepath.Join(n.data(), meta), []byte(strings.Join(lines, "\n")), 0o600)
 }
 
 func (k *Kafka) properties(n *kafkaNode) string {
@@ -178,7 +237,7 @@ func (k *Kafka) properties(n *kafkaNode) string {
 	}
 	protocol := map[[2]bool]string{{false, false}: "PLAINTEXT", {true, false}: "SSL", {false, true}: "SASL_PLAINTEXT", {true, true}: "SASL_SSL"}
 	lines := []string{
-		"process.roles=broker,controller", fmt.Sprint("node.id=", n.id), "log.dirs=" + filepath.Join(n.dir, "data"),
+		"process.roles=broker,controller", fmt.Sprint("node.id=", n.id), "log.dirs=" + n.data(),
 		fmt.Sprintf("listeners=CLIENT://%s,INTERNAL://%s,CONTROLLER://%s", n.client, n.broker, n.controller),
 		fmt.Sprintf("advertised.listeners=CLIENT://%s,INTERNAL://%s", n.advertised(k.Options), n.broker),
 		fmt.Sprintf("listener.security.protocol.map=CLIENT:%s,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT", protocol[[2]bool{k.Options.TLS, k.Options.SASL}]),
@@ -188,7 +247,7 @@ func (k *Kafka) properties(n *kafkaNode) string {
 		fmt.Sprint("offsets.topic.replication.factor=", replicas), "offsets.topic.num.partitions=4",
 		fmt.Sprint("transaction.state.log.replication.factor=", replicas), fmt.Sprint("transaction.state.log.min.isr=", quorum),
 		"transaction.state.log.num.partitions=4", "group.initial.rebalance.delay.ms=0", "log.cleaner.dedupe.buffer.size=8388608",
-		"auto.create.topics.enable=false",
+		"auto.create.topics.enable=false", "num.partitions=4",
 	}
 	if k.Options.TLS {
 		lines = append(lines, "ssl.client.auth=requested", "ssl.keystore.type=PEM", "ssl.keystore.location="+k.Certs.bundle,
@@ -207,16 +266,4 @@ func (k *Kafka) properties(n *kafkaNode) string {
 		lines = append(lines, key+"="+value)
 	}
 	return strings.Join(lines, "\n") + "\n"
-}
-
-func listens(ctx context.Context, addr string) error {
-	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
-	return errors.Join(err, closeIf(c))
-}
-
-func closeIf(c net.Conn) error {
-	if c == nil {
-		return nil
-	}
-	return c.Close()
 }

@@ -68,9 +68,16 @@ func (k *Kafka) java(options ...string) []string {
 		"-Dlog4j2.configurationFile="+filepath.Join(k.lib, "log4j2.properties"), "-cp", filepath.Join(k.lib, "lib", "*"))
 }
 
+// command is a class of the release, not started yet.
+func (k *Kafka) command(class string, args ...string) *exec.Cmd {
+	cmd := exec.Command(java(k.t), append(append(k.java(), class), args...)...)
+	dieWithParent(cmd)
+	return cmd
+}
+
 // run runs a class of the release to its end.
 func (k *Kafka) run(class string, args ...string) (string, error) {
-	cmd := exec.Command(java(k.t), append(append(k.java(), class), args...)...)
+	cmd := k.command(class, args...)
 	var problems strings.Builder
 	cmd.Stderr = &problems
 	out, err := cmd.Output()

@@ -52,7 +52,7 @@ func StartOpenSearch(t testing.TB, o OpenSearchOptions) *OpenSearch {
 		"config/log4j2.properties": "status = error\nappender.out.type = Console\nappender.out.name = out\nappender.out.layout.type = PatternLayout\n" +
 			"appender.out.layout.pattern = %d %p %c{1.} %m%n\nrootLogger.level = warn\nrootLogger.appenderRef.out.ref = out\n",
 		"config/opensearch.yml": fmt.Sprintf("cluster.name: test\nnode.name: node-1\nnetwork.host: 127.0.0.1\nhttp.port: %d\ntransport.port: %d\n"+
-			"discovery.type: single-node\ncluster.routing.allocation.disk.threshold_enabled: false\n", port, FreePort(t)),
+			"discovery.type: single-node\ncluster.routing.allocation.disk.threshold_enabled: false\npath.data: %s\n", port, FreePort(t), MemoryFolder(t)),
 		"tmp/.keep": "", "plugins/.keep": "", "logs/.keep": "",
 	}
 	if o.Security {
