@@ -5,8 +5,9 @@ MUTANT_SEEDS ?= 20000
 BENCH_EVENTS ?= 100000
 # Time for each fuzz target.
 FUZZTIME ?= 30s
-# Packages whose tests against real servers make test runs: S3, and the tools of the chart and the app.
-SMALL_SERVERS ?= ./sinks/s3/... ./internal/charttest ./integrations/...
+# Packages with tests that need a real server or a tool, and those of two more packages, by name.
+SERVED ?= ./internal/testserver ./sinks/s3/... ./sinks/kafka/... ./sinks/elasticsearch/... ./sinks/splunkhec/... ./internal/charttest ./integrations/...
+SERVED_TESTS ?= ^Test(ArchiveReads|StatusPageIn|S3|Kafka|Elastic)
 # The container image, and what builds it.
 BUILDER ?= docker
 IMAGE ?= auditlog-connector:$(VERSION)
@@ -15,24 +16,21 @@ SYFT ?= github.com/anchore/syft/cmd/syft@v1.42.0
 GOLANGCI_LINT ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-servers test-kubernetes test-kill race sim mutants lint bench demo fuzz splunk-app image sbom
+.PHONY: help test test-kubernetes test-kill race sim mutants lint bench demo fuzz splunk-app image sbom
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## every test that needs no server or a small one, and a short race pass over the engine; what CI runs
+test: ## every test but a cluster's: Kafka, a schema registry, OpenSearch, S3, a browser; a short race pass; what CI runs
 	go vet -tags measure,mutants ./...
 	go test ./...
 	@# The first time on a machine, what is needed is installed into the user's cache directory.
-	CONNECTOR_TEST_SERVERS=1 go test -timeout 40m $(SMALL_SERVERS)
-	CONNECTOR_TEST_SERVERS=1 go test -timeout 40m ./internal/crash -run '^TestS3'
+	CONNECTOR_TEST_SERVERS=1 go test -p 1 -timeout 40m $(SERVED)
+	CONNECTOR_TEST_SERVERS=1 go test -p 1 -timeout 40m ./cmd/connector ./internal/crash -run '$(SERVED_TESTS)'
 	@# The race detector needs a C compiler; without one, this part is left out.
 	@if [ "$$(go env CGO_ENABLED)" = 1 ]; then set -x; \
 		go test -race ./pipeline -skip '^TestModelWorld$$' -engine.seeds=20; \
 	else echo "no C compiler: race pass left out"; fi
-
-test-servers: ## every test against Kafka, a schema registry, OpenSearch, S3, a browser and the chart's tools too
-	CONNECTOR_TEST_SERVERS=1 go test -p 1 -timeout 60m ./...
 
 test-kubernetes: ## the image and the chart in a real cluster on this machine; needs root, and half an hour the first time
 	CONNECTOR_TEST_SERVERS=1 go test ./internal/clustertest -count=1 -timeout 90m -v

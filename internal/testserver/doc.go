@@ -3,7 +3,7 @@
 //
 // They are too slow for every run of the tests: a test that needs one calls
 // [Require] first, which skips it unless [Enabled] says that they are wanted, as
-// "make test" does for some packages and "make test-servers" for all. What this machine cannot run is said with [Unavailable]: a skip with
+// "make test" does. What this machine cannot run is said with [Unavailable]: a skip with
 // its reason, and with CI=true a failure.
 //
 //	func TestRealServer(t *testing.T) {

@@ -152,15 +152,10 @@ func headers(text, separator string) map[string]string {
 	return h
 }
 
-// Kcat reads a topic with librdkafka, what is committed only, to its end. It skips t
-// where kcat is not installed.
+// Kcat reads a topic with librdkafka, what is committed only, to its end.
 func (k *Kafka) Kcat(t testing.TB, topic string) []ConsumedRecord {
 	t.Helper()
-	path, err := exec.LookPath("kcat")
-	if err != nil {
-		Unavailable(t, "no kcat in PATH (apt-get install kcat)")
-	}
-	cmd := exec.Command(path, "-b", k.internal(), "-X", "isolation.level=read_committed", "-C", "-q", "-e", "-o", "beginning", "-t", topic,
+	cmd := exec.Command(Program(t, "kcat", "kcat"), "-b", k.internal(), "-X", "isolation.level=read_committed", "-C", "-q", "-e", "-o", "beginning", "-t", topic,
 		"-f", "%h\x1f%k\x1f%s\x1e")
 	var problems strings.Builder
 	cmd.Stderr = &problems

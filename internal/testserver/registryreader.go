@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -42,22 +40,15 @@ type DecodedValue struct {
 }
 
 // Decode reads values as a consumer in Python does: schema id, schema from the
-// registry, fastavro. It skips t where Python is missing.
+// registry, fastavro.
 func (r *Registry) Decode(t testing.TB, values [][]byte) []DecodedValue {
 	t.Helper()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		Unavailable(t, "no python3 in PATH")
-	}
-	dir := Install(t, "python-fastavro-"+fastavroVersion, func(dir string) error {
-		return errors.Join(Run(exec.Command(python, "-m", "venv", dir)),
-			Run(exec.Command(filepath.Join(dir, "bin", "python"), "-m", "pip", "install", "--quiet", "fastavro=="+fastavroVersion)))
-	})
+	python := Python(t, "fastavro=="+fastavroVersion)
 	var in strings.Builder
 	for _, v := range values {
 		in.WriteString(hex.EncodeToString(v) + "\n")
 	}
-	cmd := exec.Command(filepath.Join(dir, "bin", "python"), "-c", readValues, r.URL)
+	cmd := exec.Command(python, "-c", readValues, r.URL)
 	cmd.Stdin = strings.NewReader(in.String())
 	var problems bytes.Buffer
 	cmd.Stderr = &problems

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// enable is the variable that the Makefile sets, for some packages in "make test" and for all in "make test-servers".
+// enable is the variable that "make test" sets.
 const enable = "CONNECTOR_TEST_SERVERS"
 
 // Enabled reports whether tests against real servers are wanted.
@@ -15,7 +15,7 @@ func Enabled() bool { return os.Getenv(enable) != "" }
 func Require(t testing.TB) {
 	t.Helper()
 	if !Enabled() {
-		t.Skipf("needs a real server: make test-servers, or %s=1", enable)
+		t.Skipf("needs a real server: make test, or %s=1", enable)
 	}
 }
 
