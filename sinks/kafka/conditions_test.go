@@ -61,21 +61,10 @@ func once(t *testing.T, r *reader, batches ...pipeline.Batch) {
 	}
 }
 
-// TestConditionsOnServer meets what operators do to topics: each is an error that
-// says the way out, and nothing is lost or there twice after it was taken.
-func TestConditionsOnServer(t *testing.T) {
-	testserver.Require(t)
-	k := testserver.StartKafka(t, testserver.KafkaOptions{Settings: map[string]string{"message.max.bytes": "3000000"}})
-	must := func(t *testing.T, tool string, args ...string) {
-		t.Helper()
-		if out, err := k.Tool(tool, args...); err != nil {
-			t.Fatalf("%s: %v\n%s", tool, err, out)
-		}
-	}
-	set := func(t *testing.T, topic, setting string) {
-		t.Helper()
-		must(t, "configs", "--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", setting)
-	}
+// conditions meets what operators do to topics: each is an error that says the way
+// out, and nothing is lost or there twice after it was taken.
+func conditions(t *testing.T, k *testserver.Kafka) {
+	set := func(t *testing.T, topic, setting string) { t.Helper(); alter(t, k, "topics", topic, setting) }
 	start := func(t *testing.T, topic string) (*sink, *reader, string) {
 		lane := "acme/" + topic
 		s := open(t, testConfig(k.Brokers, topic), lane, nil)
@@ -124,7 +113,7 @@ func TestConditionsOnServer(t *testing.T) {
 		if err := settle(t, s, batchOf(lane, 1, 50)); err != nil {
 			t.Fatal(err)
 		}
-		must(t, "topics", "--delete", "--topic", "again")
+		tool(t, k, "topics", "--delete", "--topic", "again")
 		k.Topic("again", 2)
 		second := batchOf(lane, 2, 50)
 		if err := settle(t, s, second); err != nil {
@@ -134,7 +123,7 @@ func TestConditionsOnServer(t *testing.T) {
 	})
 	t.Run("deleted", func(t *testing.T) {
 		s, _, lane := start(t, "gone")
-		must(t, "topics", "--delete", "--topic", "gone")
+		tool(t, k, "topics", "--delete", "--topic", "gone")
 		s.cluster.Forget()
 		err := s.Deliver(t.Context(), batchOf(lane, 1, 5))
 		refusedWith(t, err, errDown, "topic gone", "kafka-topics", "--create --topic gone")
@@ -161,25 +150,47 @@ func TestConditionsOnServer(t *testing.T) {
 			t.Errorf("check: %+v", f)
 		}
 	})
-	t.Run("a quota", func(t *testing.T) {
-		s, r, lane := start(t, "quota")
-		s.config.Compression = "none"
-		must(t, "configs", "--alter", "--entity-type", "clients", "--entity-name", "auditlog-connector", "--add-config", "producer_byte_rate=200000")
-		t.Cleanup(func() {
-			_, _ = k.Tool("configs", "--alter", "--entity-type", "clients", "--entity-name", "auditlog-connector", "--delete-config", "producer_byte_rate")
-		})
-		began := time.Now()
-		var all []pipeline.Batch
-		for seq := range uint64(4) {
-			b := batchOf(lane, seq+1, 700) // about 600 kB
-			if err := settle(t, s, b); err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, b)
-		}
-		t.Logf("four batches in %s", time.Since(began))
-		once(t, r, all...)
+	t.Run("a quota", func(t *testing.T) { quota(t, k) })
+}
+
+// quota delivers more than a quota allows: the broker asks for pauses, and gets them.
+func quota(t *testing.T, k *testserver.Kafka) {
+	const lane = "acme/quota"
+	c := testConfig(k.Brokers, "quota")
+	c.Compression = "none"
+	n := new(network)
+	s := open(t, c, lane, n.dial)
+	t.Cleanup(func() { s.Close() })
+	claim(t, s, 1)
+	alter(t, k, "clients", "auditlog-connector", "producer_byte_rate=100000")
+	t.Cleanup(func() {
+		_, _ = k.Tool("configs", "--alter", "--entity-type", "clients", "--entity-name", "auditlog-connector", "--delete-config", "producer_byte_rate")
 	})
+	var all []pipeline.Batch
+	deliver := func(records int) {
+		t.Helper()
+		b := batchOf(lane, uint64(len(all)+1), records)
+		if err := settle(t, s, b); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b)
+	}
+	for len(all) < 50 && n.throttled() == 0 {
+		deliver(100) // about 85 kB; the quota is an average over some seconds
+	}
+	deliver(5) // after the pause
+	once(t, newReader(t, k.Brokers, "quota"), all...)
+	if n.throttled() == 0 {
+		t.Fatalf("none of %d requests was throttled", len(n.produced))
+	}
+	for i, p := range n.produced[:len(n.produced)-1] {
+		if pause := n.produced[i+1].sent.Sub(p.answered); pause < p.throttle {
+			t.Errorf("request %d: the broker asked for %s, the next one came after %s", i, p.throttle, pause)
+		}
+		if p.throttle > 0 {
+			t.Logf("request %d of %d was throttled: a pause of %s was asked for", i, len(n.produced), p.throttle)
+		}
+	}
 }
 
 func TestReleases(t *testing.T) {

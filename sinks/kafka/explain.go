@@ -6,7 +6,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/segmentio/kafka-go/protocol"
 
 	"auditlog-connector/pipeline"
 	"auditlog-connector/sinks/kafka/internal/markers"
@@ -17,6 +20,7 @@ import (
 // explain classifies err for the pipeline and says what to do about it. Nil stays nil.
 func (s *sink) explain(ctx context.Context, err error) error {
 	var answer *wire.Error
+	var silence *wire.NetError
 	var partitions *markers.PartitionsError
 	switch {
 	case err == nil || pipeline.IsPermanent(err) || errors.Is(err, pipeline.ErrFenced):
@@ -27,9 +31,14 @@ func (s *sink) explain(ctx context.Context, err error) error {
 		return pipeline.Permanent(fmt.Errorf("%w: delete it and make it again: %s", err, s.createCommand(partitions.Topic)))
 	case errors.As(err, &answer):
 		return s.explainAnswer(err, answer)
+	case errors.As(err, &silence) && silence.Sent && slices.Contains(coordination, silence.API):
+		return fmt.Errorf("%w: the coordinator of %s does not answer: does it wait for replicas of __transaction_state? Start the missing brokers", err, s.id)
 	}
 	return explainTLS(err)
 }
+
+// coordination is what the coordinator of a transaction is asked.
+var coordination = []string{protocol.InitProducerId.String(), protocol.AddPartitionsToTxn.String(), protocol.EndTxn.String()}
 
 // explainLoss tells a takeover from a transaction that was open for too long: whoever
 // takes over writes a marker of its own first.
@@ -67,13 +76,19 @@ func (s *sink) explainAnswer(err error, answer *wire.Error) error {
 	case wire.UnsupportedVersion:
 		return stop("Kafka 3.7 or later is needed")
 	case wire.NotEnoughReplicas, wire.NotEnoughAfterAppend:
+		if strings.Contains(answer.Message, "verify") {
+			// Brokers have no other code for it in the version that is spoken.
+			return fmt.Errorf("%w: the broker cannot ask the transaction's coordinator: start the missing brokers", err)
+		}
 		return fmt.Errorf("%w: fewer replicas are in sync than min.insync.replicas of the topic asks for: start the missing brokers, or lower it", err)
 	case wire.ConcurrentTransactions:
-		return fmt.Errorf("%w: the transaction before is not finished on all brokers: are fewer replicas in sync than min.insync.replicas of the topics asks for?", err)
+		return fmt.Errorf("%w: the transaction before cannot be finished on all of its partitions: fewer replicas are in sync than "+
+			"min.insync.replicas of %s or %s asks for: start the missing brokers, or lower it", err, s.config.Topic, s.config.markerTopic())
 	case wire.UnknownTopicOrPartition:
 		return fmt.Errorf("%w: was the topic deleted, or made again with fewer partitions? %s", err, s.createCommand(s.about(answer.What)))
 	case wire.CoordinatorNotAvailable:
-		return fmt.Errorf("%w: the brokers cannot keep transactions now (with fewer than three, transaction.state.log.replication.factor and .min.isr have to be lower)", err)
+		return fmt.Errorf("%w: the brokers cannot keep transactions: fewer replicas of __transaction_state are in sync than its min.insync.replicas asks for: "+
+			"start the missing brokers (with fewer than three, transaction.state.log.replication.factor and .min.isr have to be lower)", err)
 	case wire.InvalidTopic, wire.InvalidConfig, wire.InvalidReplicationFactor, wire.PolicyViolation, wire.CorruptMessage:
 		return stop("the brokers do not take it")
 	case wire.InvalidTimestamp, wire.InvalidRecord:

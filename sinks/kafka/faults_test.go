@@ -32,6 +32,14 @@ type network struct {
 	arrived chan struct{} // closed when it has, or nobody is to wait
 	seen    map[int16]int // requests by kind
 	watch   func(kind int16)
+
+	produced []produced
+}
+
+// produced is a produce request that was answered.
+type produced struct {
+	sent, answered time.Time
+	throttle       time.Duration // how long the broker wants to be left alone
 }
 
 func (n *network) dial(ctx context.Context, nw, addr string) (net.Conn, error) {
@@ -66,6 +74,18 @@ func (n *network) arm(t testing.TB, kind int16, f sinktest.Fault, cancel func())
 	return release
 }
 
+// throttled is how many produce requests were answered with a wish for a pause.
+func (n *network) throttled() (count int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, p := range n.produced {
+		if p.throttle > 0 {
+			count++
+		}
+	}
+	return count
+}
+
 // faultyConn forwards whole requests, and does to them what the network says.
 type faultyConn struct {
 	net.Conn
@@ -73,6 +93,10 @@ type faultyConn struct {
 	out  []byte
 	mu   sync.Mutex
 	dead bool // to the client
+
+	produce bool // the request that was sent last is one
+	sent    time.Time
+	in      []byte // of its answer
 }
 
 func (c *faultyConn) Write(p []byte) (int, error) {
@@ -102,6 +126,10 @@ func (c *faultyConn) send(frame []byte) error {
 	hit := n.armed && kind == n.kind
 	if hit {
 		n.armed = false
+	}
+	c.produce = kind == apiProduce
+	if c.produce {
+		c.in, c.sent = nil, time.Now()
 	}
 	fault, cancel, release, arrived, watch := n.fault, n.cancel, n.release, n.arrived, n.watch
 	n.mu.Unlock()
@@ -152,7 +180,25 @@ func (c *faultyConn) Read(p []byte) (int, error) {
 	if c.isDead() {
 		return 0, io.EOF
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	if c.produce {
+		c.in = append(c.in, p[:n]...)
+		c.answered()
+	}
+	return n, err
+}
+
+// answered takes note of an answer to a produce request: its last field is how long
+// to wait.
+func (c *faultyConn) answered() {
+	if len(c.in) < 8 || len(c.in) < 4+int(binary.BigEndian.Uint32(c.in)) {
+		return
+	}
+	ms := binary.BigEndian.Uint32(c.in[len(c.in)-4:])
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	c.net.produced = append(c.net.produced, produced{c.sent, time.Now(), time.Duration(ms) * time.Millisecond})
+	c.produce = false
 }
 
 // SetDeadline leaves a connection that is dead to the client to the late request.

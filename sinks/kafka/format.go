@@ -59,12 +59,12 @@ func (f *format) ready(ctx context.Context, s *sink, found lastMarker) error {
 	return nil
 }
 
-// key is the bytes that decide a record's partition; nil: none.
-func (c *Config) key(r *pipeline.Record) []byte {
+// key returns the bytes that decide a record's partition, in dst's memory; nil: none.
+func (c *Config) key(dst []byte, r *pipeline.Record) []byte {
 	text := ""
 	switch c.Key {
 	case "event_id":
-		return []byte(r.Audit.EventID)
+		return append(dst[:0], r.Audit.EventID...)
 	case "actor":
 		a := &r.Audit.Actor
 		for _, text = range []string{a.ID, a.APIKeyID, a.ServiceAccountID, a.Email} {
@@ -80,13 +80,32 @@ func (c *Config) key(r *pipeline.Record) []byte {
 	if text == "" {
 		return nil
 	}
-	return []byte(text)
+	return append(dst[:0], text...)
 }
 
-// headers are those of every record of a batch.
-func headers(dst []batch.Header, r *pipeline.Record, batchID []byte) []batch.Header {
-	return append(dst[:0],
-		batch.Header{Key: "event_id", Value: []byte(r.Audit.EventID)},
-		batch.Header{Key: "event_type", Value: []byte(r.Audit.EventType)},
-		batch.Header{Key: "batch_id", Value: batchID})
+// encoder makes Kafka's records of a batch's.
+type encoder struct {
+	batchID    string
+	key, value []byte
+	texts      []byte // of the headers
+	headers    []batch.Header
+	rec        batch.Record
+}
+
+// record is r as it is written. It is valid until the next call.
+func (e *encoder) record(s *sink, r *pipeline.Record) *batch.Record {
+	e.value = s.format.append(e.value[:0], r)
+	e.rec = batch.Record{Key: s.config.key(e.key, r), Value: e.value, Time: r.Time.UnixMilli()}
+	e.texts, e.headers = e.texts[:0], e.headers[:0]
+	e.header("event_id", r.Audit.EventID)
+	e.header("event_type", r.Audit.EventType)
+	e.header("batch_id", e.batchID)
+	e.rec.Headers = e.headers
+	return &e.rec
+}
+
+func (e *encoder) header(key, value string) {
+	at := len(e.texts)
+	e.texts = append(e.texts, value...)
+	e.headers = append(e.headers, batch.Header{Key: key, Value: e.texts[at:]})
 }

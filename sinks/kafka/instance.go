@@ -116,19 +116,23 @@ func (s *sink) mayTakeOver(found lastMarker) error {
 }
 
 // stamp writes the marker as this instance's.
-func (s *sink) stamp(ctx context.Context) error { return s.transact(ctx, nil, *s.marker) }
+func (s *sink) stamp(ctx context.Context) error {
+	marker := *s.marker
+	return s.transact(ctx, nil, func() (map[txn.Partition][]batch.Batch, pipeline.Marker) {
+		return make(map[txn.Partition][]batch.Batch, 1), marker
+	})
+}
 
-// transact writes batches and the marker as one transaction.
-func (s *sink) transact(ctx context.Context, batches map[txn.Partition][]batch.Batch, marker pipeline.Marker) error {
-	one, err := s.markerBatch(marker)
+// transact writes what pack makes for partitions, and a marker, as one transaction.
+func (s *sink) transact(ctx context.Context, partitions []txn.Partition, pack func() (map[txn.Partition][]batch.Batch, pipeline.Marker)) error {
+	at := txn.Partition{Topic: s.config.markerTopic()}
+	var marker pipeline.Marker
+	err := s.producer.Write(ctx, append(partitions, at), func() (batches map[txn.Partition][]batch.Batch, err error) {
+		batches, marker = pack()
+		batches[at], err = s.markerBatch(marker)
+		return batches, err
+	})
 	if err != nil {
-		return err
-	}
-	if batches == nil {
-		batches = make(map[txn.Partition][]batch.Batch, 1)
-	}
-	batches[txn.Partition{Topic: s.config.markerTopic(), ID: 0}] = one
-	if err := s.producer.Write(ctx, batches); err != nil {
 		return err
 	}
 	s.pending = &marker

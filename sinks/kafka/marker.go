@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"auditlog-connector/pipeline"
@@ -31,8 +32,11 @@ func (s *sink) lastMarker(ctx context.Context, wait bool) (lastMarker, error) {
 		return lastMarker{}, err
 	}
 	found := lastMarker{marker: new(pipeline.Marker)}
-	if err := json.Unmarshal(rec.Value, found.marker); err != nil || found.marker.Epoch == "" {
-		return lastMarker{}, pipeline.Permanent(fmt.Errorf("%w: record %q in topic %s: %v (who else writes there?)", pipeline.ErrCorrupt, s.lane, topic, err))
+	if err = json.Unmarshal(rec.Value, found.marker); err == nil && found.marker.Epoch == "" {
+		err = errors.New("it has no epoch")
+	}
+	if err != nil {
+		return lastMarker{}, pipeline.Permanent(fmt.Errorf("%w: record %q in topic %s: %w (who else writes there?)", pipeline.ErrCorrupt, s.lane, topic, err))
 	}
 	for _, h := range rec.Headers {
 		switch h.Key {

@@ -1,6 +1,8 @@
 package kafka
 
 import (
+	"context"
+	"fmt"
 	"hash/fnv"
 	"strings"
 	"sync/atomic"
@@ -33,7 +35,11 @@ func foreigners(t *testing.T, k *testserver.Kafka, topic string, batches []pipel
 			t.Errorf("%s: %d events, want %d", who, len(got), want)
 		}
 	}
-	records, err := k.Consume(20*time.Second, topic)
+	want := 0
+	for _, b := range batches {
+		want += len(b.Records)
+	}
+	records, err := k.ConsumeAll(want, topic)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,23 +47,10 @@ func foreigners(t *testing.T, k *testserver.Kafka, topic string, batches []pipel
 	t.Run("kcat", func(t *testing.T) { compare(t, "kcat", k.Kcat(t, topic)) })
 }
 
-// noHanging asks Kafka's own tool for transactions that nobody ends.
-func noHanging(t *testing.T, k *testserver.Kafka) {
-	t.Helper()
-	for id := range k.Options.Nodes {
-		out, err := k.Tool("transactions", "find-hanging", "--broker-id", string(rune('1'+id)), "--max-transaction-timeout", "1")
-		if lines := strings.Split(strings.TrimSpace(out), "\n"); err != nil || len(lines) > 1 {
-			t.Errorf("hanging transactions: %v\n%s", err, out)
-		}
-	}
-}
-
-// TestBrokersAreKilled kills each of three brokers in turn, leaders and coordinator
-// among them, while two lanes deliver; they are started again on what they left.
-func TestBrokersAreKilled(t *testing.T) {
-	testserver.Require(t)
-	k := testserver.StartKafka(t, testserver.KafkaOptions{Nodes: 3})
-	c := testConfig(k.Brokers, "audit")
+// brokersAreKilled kills the coordinator, the leader of a partition, and all of three
+// brokers at once, while two lanes deliver; they are started again on what they left.
+func brokersAreKilled(t *testing.T, k *testserver.Kafka) {
+	c := testConfig(k.Brokers, "killed")
 	lanes := []string{"acme/one", "acme/two"}
 	var stop atomic.Bool
 	var delivered atomic.Int64
@@ -88,69 +81,140 @@ func TestBrokersAreKilled(t *testing.T) {
 			}
 		}
 	}
-	await(4)
-	for id := 1; id <= 3; id++ {
-		k.Node(id).Kill()
-		await(delivered.Load() + 4) // two brokers of three go on
-		k.Up(id)
-		await(delivered.Load() + 2)
+	began := time.Now()
+	step := func(what string) {
+		t.Logf("%6.1f s, %d batches: %s", time.Since(began).Seconds(), delivered.Load(), what)
 	}
+	await(4)
+
+	watcher := open(t, c, "acme/watcher", nil)
+	defer watcher.Close()
+	coordinator, err := watcher.cluster.Coordinator(t.Context(), "connector.acme.one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	step(fmt.Sprintf("kill node %d, the coordinator", coordinator))
+	k.Kill(int(coordinator))
+	await(delivered.Load() + 4) // two brokers of three go on
+	step("start it")
+	k.Up(int(coordinator))
+
+	watcher.cluster.Forget()
+	topic, err := watcher.cluster.Topic(t.Context(), c.Topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader := topic.Leaders[0]
+	step(fmt.Sprintf("kill node %d, the leader of partition 0", leader))
+	k.Kill(int(leader))
+	await(delivered.Load() + 4)
+	step("start it")
+	k.Up(int(leader))
+
+	step("kill all")
+	k.Kill(1, 2, 3)
+	k.Up(1, 2, 3)
+	step("all are up")
+	await(delivered.Load() + 4)
 	stop.Store(true)
 	var all []pipeline.Batch
 	for range lanes {
 		all = append(all, <-results...)
 	}
-	t.Logf("%d batches", len(all))
-	foreigners(t, k, "audit", all)
+	step("read")
+	foreigners(t, k, c.Topic, all)
 	noHanging(t, k)
+	step("done")
 }
 
-// TestTooFewReplicas delivers to a topic that wants all three brokers while one is gone.
-func TestTooFewReplicas(t *testing.T) {
-	testserver.Require(t)
-	k := testserver.StartKafka(t, testserver.KafkaOptions{Nodes: 3})
-	k.Topic("insync", 2, "min.insync.replicas=3")
-	const lane = "acme/insync"
-	s := open(t, testConfig(k.Brokers, "insync"), lane, nil)
+// tooFewReplicas takes a node away from topics that want all three. Each step waits
+// for an answer that says what is wrong, and nothing is lost.
+func tooFewReplicas(t *testing.T, k *testserver.Kafka) {
+	const topic, lane, log = "insync", "acme/insync", "__transaction_state"
+	k.Topic(topic, 2, "min.insync.replicas=3")
+	s := open(t, testConfig(k.Brokers, topic), lane, nil)
 	defer s.Close()
 	claim(t, s, 1)
 	first, b := batchOf(lane, 1, 5), batchOf(lane, 2, 5)
 	if err := settle(t, s, first); err != nil {
 		t.Fatal(err)
 	}
-	r := newReader(t, k.Brokers, "insync")
-	once(t, r, first) // so that its transaction is finished everywhere
-	k.Node(2).Kill()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
-		out, err := k.Tool("topics", "--describe", "--topic", "insync", "--under-min-isr-partitions")
-		if err == nil && strings.Count(out, "Partition: ") == 2 {
-			break
+	r := newReader(t, k.Brokers, topic)
+	once(t, r, first)
+	// A transaction in the marker topic alone, which is content with two: it begins when
+	// the coordinator has heard that the one before is finished. A node that dies before
+	// it says so leaves a partition where it cannot be finished again.
+	claim(t, s, 2)
+	// One that is not the coordinator: its successor would have to finish what it has
+	// not written down, and the topic would never be asked.
+	coordinator, err := s.cluster.Coordinator(t.Context(), s.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := int(coordinator)%3 + 1
+	k.Kill(gone)
+	await := func(topic string, partitions int) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); ; {
+			out := tool(t, k, "topics", "--describe", "--topic", topic, "--under-min-isr-partitions")
+			if strings.Count(out, "Partition: ") == partitions {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%d partitions under their minimum are wanted:\n%s", partitions, out)
+			}
 		}
-		if time.Now().After(end) {
-			t.Fatalf("the replica is still in sync: %v\n%s", err, out)
+	}
+	await(topic, 2)
+	briefly := func(f func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		return f(ctx)
+	}
+	deliver := func(ctx context.Context) error { return s.Deliver(ctx, b) }
+	resolve := func(ctx context.Context) error {
+		out, err := s.Resolve(ctx, b.Manifest)
+		if err == nil && out != pipeline.OutcomeAbsent {
+			t.Errorf("%v, and nobody took it", out)
 		}
+		return err
 	}
 	// Connections to the broker that is gone would only show that it is.
 	s.cluster.Close()
 	s.cluster.Forget()
-	// The leader refuses, or the coordinator cannot finish a transaction.
-	refusedWith(t, s.Deliver(t.Context(), b), errDown, "min.insync.replicas")
-	k.Up(2)
+
+	// The leader refuses the records, once the marker topic has a leader again.
+	for range 10 {
+		if err = briefly(deliver); err == nil || strings.Contains(err.Error(), "NOT_ENOUGH_REPLICAS [19]") {
+			break
+		}
+		t.Log(err)
+	}
+	refusedWith(t, err, errDown, "NOT_ENOUGH_REPLICAS [19]", "min.insync.replicas", "start the missing brokers")
+	// The transaction cannot be aborted either: that is a record in the partition too.
+	refusedWith(t, briefly(resolve), errDown, "CONCURRENT_TRANSACTIONS [51]", "min.insync.replicas of insync", "start the missing brokers")
+	// The topic is content, and the coordinator's own log is not.
+	alter(t, k, "topics", topic, "min.insync.replicas=1")
+	if err := resolve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	alter(t, k, "topics", log, "min.insync.replicas=3")
+	await(log, 4)
+	refusedWith(t, briefly(deliver), errDown, "COORDINATOR_NOT_AVAILABLE [15]", "__transaction_state", "start the missing brokers")
+
+	k.Up(gone)
 	if err := settle(t, s, b); err != nil {
 		t.Fatal(err)
 	}
 	once(t, r, first, b)
+	alter(t, k, "topics", log, "min.insync.replicas=2")
 }
 
-// TestNetworkLies delivers through a proxy that drops requests, answers them to
-// nobody, is late with them, or sends them twice: a tenth of all, decided by hash.
-func TestNetworkLies(t *testing.T) {
-	testserver.Require(t)
-	proxy := testserver.NewKafkaProxy(t)
-	k := testserver.StartKafka(t, testserver.KafkaOptions{Advertise: func(int, string) string { return proxy.Addr }})
-	proxy.Serve(k.Listener(1))
-	c := testConfig([]string{proxy.Addr}, "audit")
-	const lane = "acme/stream"
+// networkLies delivers through a proxy that drops requests, answers them to nobody,
+// is late with them, or sends them twice: a tenth of all, decided by hash.
+func networkLies(t *testing.T, k *testserver.Kafka, proxy *testserver.KafkaProxy) {
+	c := testConfig([]string{proxy.Addr}, "lies")
+	const lane = "acme/lies"
 	var fates [testserver.Twice + 1]atomic.Int64
 	s := open(t, c, lane, nil)
 	claim(t, s, 1)
@@ -190,7 +254,7 @@ func TestNetworkLies(t *testing.T) {
 			t.Errorf("no request met fate %d: too kind", fate)
 		}
 	}
-	foreigners(t, k, "audit", all)
+	foreigners(t, k, c.Topic, all)
 	noHanging(t, k)
 }
 

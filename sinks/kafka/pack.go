@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"auditlog-connector/pipeline"
 	"auditlog-connector/sinks/kafka/internal/batch"
@@ -12,48 +15,96 @@ import (
 	"auditlog-connector/sinks/kafka/internal/wire"
 )
 
-// pack encodes a batch's records for their partitions. Records that the topic does
-// not take are rejected, before anything is written.
-func (s *sink) pack(ctx context.Context, b pipeline.Batch) (map[txn.Partition][]batch.Batch, map[int]error, error) {
+// packing is a batch whose records have their partitions.
+type packing struct {
+	sink     *sink
+	batch    pipeline.Batch
+	members  [][]int       // records of each partition, by index
+	mu       sync.Mutex    // of rejected
+	rejected map[int]error // records that the topic does not take
+}
+
+// plan finds the partitions of a batch's records.
+func (s *sink) plan(ctx context.Context, b pipeline.Batch) (*packing, error) {
 	name := s.config.Topic
-	topic, err := s.cluster.Topic(ctx, name)
-	if err != nil {
-		return nil, nil, err
+	var topic wire.Topic
+	if err := s.cluster.Patiently(ctx, newsTime, func(ctx context.Context) (err error) {
+		topic, err = s.cluster.Topic(ctx, name)
+		return err
+	}); err != nil {
+		return nil, err
 	}
 	if len(topic.Leaders) == 0 {
-		return nil, nil, wire.Failure(int16(wire.UnknownTopicOrPartition), "topic "+name, "it has no partitions")
+		return nil, wire.Failure(int16(wire.UnknownTopicOrPartition), "topic "+name, "it has no partitions")
 	}
-	builders := make([]batch.Builder, len(topic.Leaders))
-	for i := range builders {
-		builders[i] = batch.Builder{Limit: s.limit(name), Codec: s.config.codec()}
-	}
-	rejected := make(map[int]error)
+	p := &packing{sink: s, batch: b, members: make([][]int, len(topic.Leaders)), rejected: make(map[int]error)}
 	if s.refused.batch == b.ID {
-		maps.Copy(rejected, s.refused.records)
+		maps.Copy(p.rejected, s.refused.records)
 	}
-	batchID := []byte(b.ID.String())
-	var rec batch.Record
+	key := make([]byte, 0, 64)
 	for i := range b.Records {
-		if rejected[i] != nil {
+		if p.rejected[i] != nil {
 			continue
 		}
-		r := &b.Records[i]
-		rec.Key, rec.Time = s.config.key(r), r.Time.UnixMilli()
-		rec.Value = s.format.append(rec.Value[:0], r)
-		rec.Headers = headers(rec.Headers, r, batchID)
-		err := builders[partition(rec.Key, i, len(b.Records), len(builders))].Add(i, &rec)
+		to := partition(s.config.key(key, &b.Records[i]), i, len(b.Records), len(p.members))
+		p.members[to] = append(p.members[to], i)
+	}
+	return p, nil
+}
+
+// partitions are those that get something.
+func (p *packing) partitions() (at []txn.Partition) {
+	for i, members := range p.members {
+		if len(members) > 0 {
+			at = append(at, txn.Partition{Topic: p.sink.config.Topic, ID: int32(i)})
+		}
+	}
+	return at
+}
+
+// pack encodes the records, several partitions at the same time. Those that the topic
+// does not take are rejected, before anything is written. The result is valid until
+// the sink packs again.
+func (p *packing) pack() map[txn.Partition][]batch.Batch {
+	s := p.sink
+	for len(s.builders) < len(p.members) {
+		s.builders = append(s.builders, new(batch.Builder))
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(p.members)) {
+		wg.Go(func() {
+			e := encoder{key: make([]byte, 0, 64)}
+			for i := next.Add(1) - 1; i < int64(len(p.members)); i = next.Add(1) - 1 {
+				p.fill(&e, s.builders[i], p.members[i])
+			}
+		})
+	}
+	wg.Wait()
+	batches := make(map[txn.Partition][]batch.Batch, len(p.members)+1)
+	for i := range p.members {
+		if done := s.builders[i].Batches(); len(done) > 0 {
+			batches[txn.Partition{Topic: s.config.Topic, ID: int32(i)}] = done
+		}
+	}
+	return batches
+}
+
+// fill encodes the records of one partition.
+func (p *packing) fill(e *encoder, b *batch.Builder, members []int) {
+	s, name := p.sink, p.sink.config.Topic
+	b.Reset()
+	b.Limit, b.Codec = s.limit(name), s.config.codec()
+	e.batchID = p.batch.ID.String()
+	for _, i := range members {
 		var large *batch.TooLargeError
-		if errors.As(err, &large) {
-			rejected[i] = fmt.Errorf("topic %s: the record is too large: %w", name, err)
+		if errors.As(b.Add(i, e.record(s, &p.batch.Records[i])), &large) {
+			p.mu.Lock()
+			p.rejected[i] = fmt.Errorf("topic %s: the record is too large: %w", name, large)
+			p.mu.Unlock()
 		}
 	}
-	batches := make(map[txn.Partition][]batch.Batch, len(builders)+1)
-	for i := range builders {
-		if done := builders[i].Batches(); len(done) > 0 {
-			batches[txn.Partition{Topic: name, ID: int32(i)}] = done
-		}
-	}
-	return batches, rejected, nil
+	b.Batches() // compresses the last one here, not where everybody waits
 }
 
 // partition is where the i-th of n records goes: by its key, as Kafka's own clients

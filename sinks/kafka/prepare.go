@@ -59,7 +59,11 @@ func (s *sink) prepare(ctx context.Context) error {
 		if err := s.exists(ctx, name); err != nil {
 			return err
 		}
-		config, err := s.cluster.TopicConfig(ctx, name, settingLimit, settingCleanup)
+		var config map[string]string
+		err := s.cluster.Patiently(ctx, newsTime, func(ctx context.Context) (err error) {
+			config, err = s.cluster.TopicConfig(ctx, name, settingLimit, settingCleanup)
+			return err
+		})
 		if isCode(err, wire.TopicAuthorization, wire.ClusterAuthorization) {
 			continue // "check" says so; limits are learnt from refusals
 		}
@@ -98,52 +102,59 @@ func (s *sink) compacted(policy string) error {
 		s.config.markerTopic(), policy, s.bootstrap()))
 }
 
+// newsTime is how long it may take until every broker has heard of a new topic. What
+// none has heard of for so long is absent.
+const newsTime = 3 * time.Second
+
 // exists makes sure that a topic is there, and makes it if the configuration says so.
 func (s *sink) exists(ctx context.Context, name string) error {
-	_, err := s.cluster.Topic(ctx, name)
+	look := func(ctx context.Context) error {
+		_, err := s.cluster.Topic(ctx, name)
+		return err
+	}
+	err := look(ctx)
+	if isCode(err, wire.UnknownTopicOrPartition) && s.config.CreateTopics {
+		return s.create(ctx, name)
+	}
+	err = s.cluster.Patiently(ctx, newsTime, look)
 	if !isCode(err, wire.UnknownTopicOrPartition) {
 		return err
 	}
-	if !s.config.CreateTopics {
-		if s.owned {
-			// It was there: somebody deleted it, and may make it again.
-			return fmt.Errorf("topic %s is gone: %s", name, s.createCommand(name))
-		}
-		return pipeline.Permanent(fmt.Errorf("topic %s does not exist: %s (or set create_topics)", name, s.createCommand(name)))
+	if s.owned {
+		// It was there: somebody deleted it, and may make it again.
+		return fmt.Errorf("topic %s is gone: %s", name, s.createCommand(name))
 	}
+	return pipeline.Permanent(fmt.Errorf("topic %s does not exist: %s (or set create_topics)", name, s.createCommand(name)))
+}
+
+// create makes a topic, and waits until every leader knows that it leads it.
+func (s *sink) create(ctx context.Context, name string) error {
 	partitions, settings := int32(-1), topicSettings
 	if name == s.config.markerTopic() {
 		partitions, settings = 1, markerSettings
 	}
-	if err := s.cluster.CreateTopic(ctx, name, partitions, settings); err != nil {
+	if err := s.cluster.Patiently(ctx, newsTime, func(ctx context.Context) error {
+		err := s.cluster.CreateTopic(ctx, name, partitions, settings)
+		if isCode(err, wire.NotController) {
+			_, _ = s.cluster.Topic(ctx, name) // says who is
+		}
+		return err
+	}); err != nil {
 		return err
 	}
 	s.log.Info("topic made", "lane", s.lane, "topic", name)
-	return s.await(ctx, name)
-}
-
-// await waits until the brokers know of a topic that was just made.
-func (s *sink) await(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, wire.RequestTimeout, fmt.Errorf("topic %s was made and is not there after %s", name, wire.RequestTimeout))
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		_, err := s.cluster.Topic(ctx, name)
-		if err == nil {
-			if _, err = s.cluster.TopicConfig(ctx, name, settingLimit); !isCode(err, wire.UnknownTopicOrPartition) {
-				return nil
-			}
-			s.cluster.Forget()
-		} else if !isCode(err, wire.UnknownTopicOrPartition) {
+	return s.cluster.Patiently(ctx, wire.RequestTimeout, func(ctx context.Context) error {
+		topic, err := s.cluster.Topic(ctx, name)
+		if err != nil {
 			return err
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		for i, leader := range topic.Leaders {
+			if _, err := s.cluster.Offset(ctx, leader, name, int32(i), wire.Latest); err != nil {
+				return err
+			}
 		}
-	}
+		return nil
+	})
 }
 
 // isCode reports whether err is a broker's answer with one of the codes.

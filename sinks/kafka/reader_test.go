@@ -8,8 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"auditlog-connector/schemas"
 )
 
 // reader reads a topic as a consumer of what is committed, with another client than
@@ -18,12 +16,11 @@ type reader struct {
 	client *kgo.Client
 	topic  string
 
-	mu       sync.Mutex
-	next     map[int32]int64
-	count    map[string]int    // copies by event ID
-	sources  map[string]int    // likewise, by source and event ID
-	values   map[string][]byte // by source and event ID
-	decoding func(value []byte) (*schemas.AuditEvent, error)
+	mu      sync.Mutex
+	next    map[int32]int64
+	count   map[string]int    // copies by event ID
+	sources map[string]int    // likewise, by source and event ID
+	values  map[string][]byte // by source and event ID
 }
 
 func newReader(t testing.TB, brokers []string, topic string) *reader {

@@ -10,6 +10,7 @@ import (
 
 	"auditlog-connector/pipeline"
 	"auditlog-connector/sinks"
+	"auditlog-connector/sinks/kafka/internal/batch"
 	"auditlog-connector/sinks/kafka/internal/registry"
 	"auditlog-connector/sinks/kafka/internal/txn"
 	"auditlog-connector/sinks/kafka/internal/wire"
@@ -38,6 +39,7 @@ type sink struct {
 	marker      *pipeline.Marker // nil: there is none
 	pending     *pipeline.Marker // of the transaction that is being committed
 	limits      map[string]int   // bytes of a record batch, by topic
+	builders    []*batch.Builder // by partition, whose memory is used again
 	schemaID    string           // as a marker's header has it; empty: no registry
 	refused     refused
 	warned      bool // of what the brokers do not tell
@@ -152,17 +154,19 @@ func (s *sink) deliver(ctx context.Context, b pipeline.Batch) error {
 	if out, err := s.marker.Judge(b.Manifest); err != nil || out == pipeline.OutcomeCommitted {
 		return err
 	}
-	batches, rejected, err := s.pack(ctx, b)
+	p, err := s.plan(ctx, b)
 	if err != nil {
 		return err
 	}
-	marker := pipeline.NewMarker(b.Manifest, rejected)
-	if err := s.transact(ctx, batches, marker); err != nil {
+	if err := s.transact(ctx, p.partitions(), func() (map[txn.Partition][]batch.Batch, pipeline.Marker) {
+		batches := p.pack() // finds what is rejected
+		return batches, pipeline.NewMarker(b.Manifest, p.rejected)
+	}); err != nil {
 		s.learn(b.ID, err)
 		return err
 	}
-	if len(rejected) > 0 {
-		return &pipeline.RejectedError{Records: rejected}
+	if len(p.rejected) > 0 {
+		return &pipeline.RejectedError{Records: p.rejected}
 	}
 	return nil
 }

@@ -84,58 +84,74 @@ type Builder struct {
 	Codec compress.Compression
 
 	done    []Batch
-	records []byte
+	records []byte // of the batch that is being built, room for a header in front
 	indexes []int
 	base    int64
 	latest  int64
+	spare   []Batch // memory to use again
 }
 
 // Add adds a record, the index-th of the caller's, and keeps nothing of it. It
 // returns a [*TooLargeError], and leaves the record out, if it does not fit.
 func (b *Builder) Add(index int, r *Record) error {
-	if len(b.indexes) > 0 && headerSize+len(b.records)+b.size(r) > b.Limit {
+	body := b.body(r)
+	if len(b.indexes) > 0 && len(b.records)+varintSize(int64(body))+body > b.Limit {
 		b.cut()
+		body = b.body(r)
 	}
-	b.append(index, r)
-	if size := headerSize + len(b.records); len(b.indexes) > 1 || size <= b.Limit {
+	b.append(index, r, body)
+	if len(b.indexes) > 1 || len(b.records) <= b.Limit {
 		return nil
 	}
 	// Alone, and too large: compressed it may do.
 	b.cut()
 	last := len(b.done) - 1
 	if size := len(b.done[last].Bytes); size > b.Limit {
+		b.recycle(b.done[last])
 		b.done = b.done[:last]
 		return &TooLargeError{size, b.Limit}
 	}
 	return nil
 }
 
-// Batches returns what was added, in order, and begins anew.
+// Batches returns what was added, in order. It is valid until [Builder.Reset].
 func (b *Builder) Batches() []Batch {
 	if len(b.indexes) > 0 {
 		b.cut()
 	}
-	done := b.done
-	b.done = nil
-	return done
+	return b.done
 }
 
-func (b *Builder) append(index int, r *Record) {
+// Reset makes the builder empty. The memory of its batches is used again.
+func (b *Builder) Reset() {
+	for _, one := range b.done {
+		b.recycle(one)
+	}
+	b.done, b.records, b.indexes = b.done[:0], b.records[:0], b.indexes[:0]
+}
+
+func (b *Builder) recycle(one Batch) {
+	b.spare = append(b.spare, Batch{one.Bytes[:0], one.Indexes[:0]})
+}
+
+func (b *Builder) append(index int, r *Record, body int) {
 	if len(b.indexes) == 0 {
 		b.base, b.latest = r.Time, r.Time
+		b.records = append(b.records[:0], make([]byte, headerSize)...)
 	}
 	b.latest = max(b.latest, r.Time)
-	b.records = binary.AppendVarint(b.records, int64(b.body(r)))
-	b.records = append(b.records, 0) // attributes
-	b.records = binary.AppendVarint(b.records, r.Time-b.base)
-	b.records = binary.AppendVarint(b.records, int64(len(b.indexes)))
-	b.records = appendBytes(b.records, r.Key)
-	b.records = appendBytes(b.records, r.Value)
-	b.records = binary.AppendVarint(b.records, int64(len(r.Headers)))
+	buf := binary.AppendVarint(b.records, int64(body))
+	buf = append(buf, 0) // attributes
+	buf = binary.AppendVarint(buf, r.Time-b.base)
+	buf = binary.AppendVarint(buf, int64(len(b.indexes)))
+	buf = appendBytes(buf, r.Key)
+	buf = appendBytes(buf, r.Value)
+	buf = binary.AppendVarint(buf, int64(len(r.Headers)))
 	for _, h := range r.Headers {
-		b.records = appendBytes(b.records, []byte(h.Key))
-		b.records = appendBytes(b.records, h.Value)
+		buf = append(binary.AppendVarint(buf, int64(len(h.Key))), h.Key...)
+		buf = appendBytes(buf, h.Value)
 	}
+	b.records = buf
 	b.indexes = append(b.indexes, index)
 }
 
@@ -153,30 +169,19 @@ func (b *Builder) body(r *Record) int {
 	return n
 }
 
-func (b *Builder) size(r *Record) int { n := b.body(r); return n + varintSize(int64(n)) }
-
 // cut makes a batch of the records so far.
 func (b *Builder) cut() {
-	var out bytes.Buffer
-	out.Grow(headerSize + len(b.records)/(1+3*min(1, int(b.Codec))))
-	out.Write(make([]byte, headerSize))
-	attributes := uint16(isTransactional)
+	var next Batch
+	if n := len(b.spare); n > 0 {
+		next, b.spare = b.spare[n-1], b.spare[:n-1]
+	}
+	buf, free, attributes := b.records, next.Bytes, uint16(isTransactional)
 	if codec := b.Codec.Codec(); codec != nil {
-		w := codec.NewWriter(&out)
-		_, err := w.Write(b.records)
-		if e := w.Close(); err == nil {
-			err = e
-		}
-		if err == nil && out.Len() < headerSize+len(b.records) {
+		if small := b.compress(codec, next.Bytes); len(small) < len(buf) {
+			buf, free = small, b.records
 			attributes |= uint16(codec.Code())
-		} else {
-			out.Truncate(headerSize)
 		}
 	}
-	if attributes&codecMask == 0 {
-		out.Write(b.records)
-	}
-	buf := out.Bytes()
 	be := binary.BigEndian
 	be.PutUint32(buf[atLength:], uint32(len(buf)-atLeaderEpoch))
 	be.PutUint32(buf[atLeaderEpoch:], math.MaxUint32)
@@ -187,7 +192,19 @@ func (b *Builder) cut() {
 	be.PutUint64(buf[atMaxTime:], uint64(b.latest))
 	be.PutUint32(buf[atCount:], uint32(len(b.indexes)))
 	b.done = append(b.done, Batch{Bytes: buf, Indexes: b.indexes})
-	b.records, b.indexes = b.records[:0], nil
+	b.records, b.indexes = free[:0], next.Indexes
+}
+
+// compress returns the records compressed, room for a header in front, in dst's
+// memory if it has enough; nil if the codec fails.
+func (b *Builder) compress(codec compress.Codec, dst []byte) []byte {
+	out := bytes.NewBuffer(append(dst, make([]byte, headerSize)...))
+	w := codec.NewWriter(out)
+	_, err := w.Write(b.records[headerSize:])
+	if e := w.Close(); err != nil || e != nil {
+		return nil
+	}
+	return out.Bytes()
 }
 
 func appendBytes(dst, v []byte) []byte {

@@ -98,7 +98,7 @@ func (s *Stored) Each(f func(offset int64, r *Record) error) error {
 	d := decoder{b: records}
 	for range s.count {
 		body := decoder{b: d.bytes()}
-		if body.b == nil || len(body.b) == 0 {
+		if len(body.b) == 0 {
 			return fmt.Errorf("batch at offset %d: a record ends too early", s.Base)
 		}
 		body.b = body.b[1:] // attributes

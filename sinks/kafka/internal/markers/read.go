@@ -32,6 +32,15 @@ const (
 func Last(ctx context.Context, c *wire.Cluster, topic string, key string, wait bool) (*batch.Record, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("a transaction on topic %s was open for %s", topic, patience))
 	defer cancel()
+	var last *batch.Record
+	err := c.Patiently(ctx, wire.RequestTimeout, func(ctx context.Context) (err error) {
+		last, err = read(ctx, c, topic, key, wait)
+		return err
+	})
+	return last, err
+}
+
+func read(ctx context.Context, c *wire.Cluster, topic string, key string, wait bool) (*batch.Record, error) {
 	t, err := c.Topic(ctx, topic)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"auditlog-connector/sinks/kafka/internal/batch"
 	"auditlog-connector/sinks/kafka/internal/wire"
 )
 
@@ -16,9 +15,9 @@ func Probe(ctx context.Context, c *wire.Cluster, id string, topics ...string) er
 	ctx, cancel := context.WithTimeoutCause(ctx, deliveryTimeout, fmt.Errorf("no answer within %s", deliveryTimeout))
 	defer cancel()
 	p := &Producer{cluster: c, id: id, producer: -1, epoch: -1}
-	partitions := make(map[Partition][]batch.Batch, len(topics))
-	for _, t := range topics {
-		partitions[Partition{Topic: t}] = nil
+	partitions := make([]Partition, len(topics))
+	for i, t := range topics {
+		partitions[i].Topic = t
 	}
 	err := p.addPartitions(ctx, partitions)
 	var answer *wire.Error

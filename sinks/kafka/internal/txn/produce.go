@@ -1,19 +1,14 @@
 package txn
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
-	"maps"
 	"slices"
 	"sync"
+	"time"
 
-	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/produce"
-	"github.com/segmentio/kafka-go/protocol/rawproduce"
 
 	"auditlog-connector/sinks/kafka/internal/batch"
 	"auditlog-connector/sinks/kafka/internal/wire"
@@ -23,84 +18,79 @@ import (
 // (socket.request.max.bytes).
 const maxRequest = 32 << 20
 
-// allReplicas is the acknowledgement that is asked for.
-const allReplicas = -1
+// brokerPatience is how long a broker may wait for its replicas: longer than it takes
+// a cluster to notice that one of them is gone, shorter than we wait for the answer.
+const brokerPatience = wire.RequestTimeout - 3*time.Second
 
-// parcel is the batch of a partition that is sent next. A request has one batch of a
-// partition at most, and a partition one request at a time.
-type parcel struct {
-	at    Partition
-	batch *batch.Batch
+// queue is the batches of a partition that are not written yet, in order.
+type queue struct {
+	at       Partition
+	batches  []batch.Batch
+	stamped  bool // the first of them is
+	sequence int32
 }
 
-// produce writes batches: in each round the next one of every partition, to all
-// leaders at the same time. What a broker refuses without effect, because the leader
-// moved for instance, is sent again in a later round, the same bytes.
+// written takes note that the first batch is.
+func (q *queue) written() { q.batches, q.stamped = q.batches[1:], false }
+
+// first stamps the first batch, once: what is sent again is the same bytes.
+func (q *queue) first(p *Producer) *batch.Batch {
+	b := &q.batches[0]
+	if !q.stamped {
+		b.Stamp(p.producer, p.epoch, q.sequence)
+		q.sequence, q.stamped = batch.NextSequence(q.sequence, len(b.Indexes)), true
+	}
+	return b
+}
+
+// produce writes batches, to all leaders at the same time; a partition has one batch
+// on its way at most. What a broker refuses without effect, because the leader moved
+// for instance, is sent again, the same bytes.
+//
+// A broker gets one request at a time: it asks the coordinator whether a transaction
+// has a partition, and of several requests in one transaction refuses some meanwhile.
 func (p *Producer) produce(ctx context.Context, batches map[Partition][]batch.Batch) error {
-	queues := maps.Clone(batches)
-	stamped := make(map[Partition]bool) // the first of the queue is
-	return p.retry(ctx, once, func(ctx context.Context) error {
-		for len(queues) > 0 {
-			var round []parcel
-			for at, queue := range queues {
-				if !stamped[at] {
-					queue[0].Stamp(p.producer, p.epoch, p.sequences[at])
-					p.sequences[at] = batch.NextSequence(p.sequences[at], len(queue[0].Indexes))
-					stamped[at] = true
-				}
-				round = append(round, parcel{at, &queue[0]})
-			}
-			// The order of a map is not one.
-			slices.SortFunc(round, func(a, b parcel) int {
-				return cmp.Or(cmp.Compare(a.at.Topic, b.at.Topic), cmp.Compare(a.at.ID, b.at.ID))
-			})
-			written, err := p.round(ctx, round)
-			for _, at := range written {
-				delete(stamped, at)
-				if queues[at] = queues[at][1:]; len(queues[at]) == 0 {
-					delete(queues, at)
-				}
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+	var queues []*queue
+	for at, list := range batches {
+		queues = append(queues, &queue{at: at, batches: list, sequence: p.sequences[at]})
+	}
+	// The order of a map is not one; a topic's partitions have to be side by side.
+	slices.SortFunc(queues, func(a, b *queue) int {
+		return cmp.Or(cmp.Compare(a.at.Topic, b.at.Topic), cmp.Compare(a.at.ID, b.at.ID))
 	})
+	err := p.retry(ctx, once, func(ctx context.Context) error { return p.round(ctx, queues) })
+	for _, q := range queues {
+		p.sequences[q.at] = q.sequence
+	}
+	return err
 }
 
-// round sends parcels to their leaders and returns those that were written. If
-// several fail, the error is one that cannot be helped, if there is one.
-func (p *Producer) round(ctx context.Context, parcels []parcel) (written []Partition, err error) {
-	byLeader := make(map[int32][]parcel)
-	for _, one := range parcels {
-		topic, err := p.cluster.Topic(ctx, one.at.Topic)
+// round writes what is left in the queues. If several leaders fail, the error is one
+// that cannot be helped, if there is one.
+func (p *Producer) round(ctx context.Context, queues []*queue) (err error) {
+	byLeader := make(map[int32][]*queue)
+	for _, q := range queues {
+		if len(q.batches) == 0 {
+			continue
+		}
+		leader, err := p.leader(ctx, q.at)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if int(one.at.ID) >= len(topic.Leaders) {
-			return nil, &wire.Error{Code: wire.UnknownTopicOrPartition, What: fmt.Sprintf("partition %d of topic %s", one.at.ID, one.at.Topic),
-				Message: fmt.Sprintf("the topic has %d now", len(topic.Leaders))}
-		}
-		leader := topic.Leaders[one.at.ID]
-		if leader < 0 {
-			return nil, wire.Failure(int16(wire.LeaderNotAvailable), fmt.Sprintf("partition %d of topic %s", one.at.ID, one.at.Topic), "")
-		}
-		byLeader[leader] = append(byLeader[leader], one)
+		byLeader[leader] = append(byLeader[leader], q)
 	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for leader, mine := range byLeader {
 		wg.Go(func() {
-			done, e := p.send(ctx, leader, mine)
+			e := p.drain(ctx, leader, mine)
 			mu.Lock()
 			defer mu.Unlock()
-			written = append(written, done...)
 			err = worse(err, e)
 		})
 	}
 	wg.Wait()
-	return written, err
+	return err
 }
 
 // worse returns the error that decides: one that is not passing.
@@ -114,52 +104,85 @@ func worse(a, b error) error {
 	return a
 }
 
-// send makes one request of as many parcels as it takes, all of one leader.
-func (p *Producer) send(ctx context.Context, leader int32, parcels []parcel) (written []Partition, err error) {
-	req := &rawproduce.Request{TransactionalID: p.id, Acks: allReplicas, Timeout: int32(wire.RequestTimeout.Milliseconds()) / 2}
-	size := 0
-	for _, one := range parcels {
-		if size += len(one.batch.Bytes); size > maxRequest && len(req.Topics) > 0 {
+// leader is the broker that takes a partition's batches now.
+func (p *Producer) leader(ctx context.Context, at Partition) (int32, error) {
+	topic, err := p.cluster.Topic(ctx, at.Topic)
+	if err != nil {
+		return 0, err
+	}
+	if int(at.ID) >= len(topic.Leaders) {
+		return 0, &GoneError{At: at, Partitions: len(topic.Leaders)}
+	}
+	leader := topic.Leaders[at.ID]
+	if leader < 0 {
+		return 0, wire.Failure(int16(wire.LeaderNotAvailable), fmt.Sprintf("partition %d of topic %s", at.ID, at.Topic), "")
+	}
+	return leader, nil
+}
+
+// GoneError means that a topic was made again with fewer partitions: what was packed
+// for one that is gone has to be packed anew.
+type GoneError struct {
+	At         Partition
+	Partitions int // that the topic has now
+}
+
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("partition %d of topic %s is gone, the topic has %d now: was it made again?", e.At.ID, e.At.Topic, e.Partitions)
+}
+
+// drain writes the queues of one leader, one batch of each partition in a request.
+func (p *Producer) drain(ctx context.Context, leader int32, queues []*queue) error {
+	for {
+		queues = slices.DeleteFunc(queues, func(q *queue) bool { return len(q.batches) == 0 })
+		if len(queues) == 0 {
+			return nil
+		}
+		if err := p.send(ctx, leader, queues); err != nil {
+			return err
+		}
+	}
+}
+
+// send makes one request of the first batches of as many queues as it takes.
+func (p *Producer) send(ctx context.Context, leader int32, queues []*queue) (err error) {
+	var topics []wire.TopicPieces
+	size, asked := 0, make(map[Partition]*queue, len(queues))
+	for _, q := range queues {
+		b := q.first(p)
+		if size += len(b.Bytes); size > maxRequest && len(asked) > 0 {
 			break
 		}
-		if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != one.at.Topic {
-			req.Topics = append(req.Topics, rawproduce.RequestTopic{Topic: one.at.Topic})
+		asked[q.at] = q
+		if n := len(topics); n == 0 || topics[n-1].Topic != q.at.Topic {
+			topics = append(topics, wire.TopicPieces{Topic: q.at.Topic})
 		}
-		t := &req.Topics[len(req.Topics)-1]
-		length := binary.BigEndian.AppendUint32(nil, uint32(len(one.batch.Bytes)))
-		t.Partitions = append(t.Partitions, rawproduce.RequestPartition{
-			Partition: one.at.ID,
-			RecordSet: protocol.RawRecordSet{Reader: io.MultiReader(bytes.NewReader(length), bytes.NewReader(one.batch.Bytes))},
-		})
+		t := &topics[len(topics)-1]
+		t.Pieces = append(t.Pieces, wire.Piece{Partition: q.at.ID, Batch: b.Bytes})
 	}
-	res, err := p.cluster.Request(ctx, leader, req)
+	res, err := p.cluster.Produce(ctx, leader, p.id, brokerPatience, topics)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	answers := 0
-	for _, t := range res.(*produce.Response).Topics {
+	for _, t := range res.Topics {
 		for _, part := range t.Partitions {
-			answers++
 			at := Partition{t.Topic, part.Partition}
-			i := slices.IndexFunc(parcels, func(one parcel) bool { return one.at == at })
+			q := asked[at]
+			delete(asked, at)
 			switch e := refusal(t.Topic, &part); {
-			case i < 0:
+			case q == nil:
 				err = worse(err, fmt.Errorf("produce: an answer about partition %d of topic %s, which was not asked", at.ID, at.Topic))
 			case e != nil:
-				err = worse(err, &ProduceError{At: at, Batch: parcels[i].batch, Err: e})
+				err = worse(err, &ProduceError{At: at, Batch: &q.batches[0], Err: e})
 			default:
-				written = append(written, at)
+				q.written()
 			}
 		}
 	}
-	want := 0
-	for _, t := range req.Topics {
-		want += len(t.Partitions)
+	if len(asked) > 0 {
+		err = worse(err, fmt.Errorf("produce: no answer about %d partitions of %d", len(asked), len(queues)))
 	}
-	if err == nil && answers != want {
-		err = fmt.Errorf("produce: an answer about %d partitions, want %d", answers, want)
-	}
-	return written, err
+	return err
 }
 
 // ProduceError is what a broker says of a batch that it refuses.

@@ -77,26 +77,37 @@ func (p *Producer) Owns() bool { return p.state != closed && p.state != lost }
 // Committing reports whether a commit was sent that nobody answered.
 func (p *Producer) Committing() bool { return p.state == committing }
 
-// Write puts batches into a new transaction, each partition's in order. It returns
-// nil once every one is written; [Producer.Commit] makes them count. After an error
-// nothing of them ever will: [Producer.Settle] is next. The batches are stamped and
-// otherwise left alone.
-func (p *Producer) Write(ctx context.Context, batches map[Partition][]batch.Batch) error {
+// Write begins a transaction over partitions and puts into it the batches that pack
+// makes for them, each partition's in order; pack is called while the coordinator is
+// asked. It returns nil once every batch is written; [Producer.Commit] makes them
+// count. After an error nothing of them ever will: [Producer.Settle] is next. The
+// batches are stamped and otherwise left alone.
+func (p *Producer) Write(ctx context.Context, partitions []Partition, pack func() (map[Partition][]batch.Batch, error)) error {
 	if p.state != ready {
 		return fmt.Errorf("write: the producer is not ready (state %d)", p.state)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, deliveryTimeout, fmt.Errorf("not delivered within %s", deliveryTimeout))
 	defer cancel()
 	p.state = open
-	err := p.addPartitions(ctx, batches)
-	if err == nil {
-		err = p.produce(ctx, batches)
-	}
+	err := p.write(ctx, partitions, pack)
 	if err != nil {
 		p.state = failed
 		return p.judge(err)
 	}
 	return nil
+}
+
+func (p *Producer) write(ctx context.Context, partitions []Partition, pack func() (map[Partition][]batch.Batch, error)) error {
+	added := make(chan error, 1)
+	go func() { added <- p.addPartitions(ctx, partitions) }()
+	batches, err := pack()
+	if e := <-added; e != nil {
+		return e
+	}
+	if err != nil {
+		return err
+	}
+	return p.produce(ctx, batches)
 }
 
 // Commit makes the transaction count. A nil means that it does, or will in a moment.

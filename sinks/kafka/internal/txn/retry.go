@@ -21,7 +21,7 @@ const (
 // Pauses before a request is made again. Most transactions of a cluster with
 // replicas meet CONCURRENT_TRANSACTIONS, which is over in milliseconds.
 var (
-	concurrentPause = pause{2 * time.Millisecond, 100 * time.Millisecond}
+	concurrentPause = pause{time.Millisecond, 100 * time.Millisecond}
 	movedPause      = pause{20 * time.Millisecond, time.Second}
 )
 
@@ -37,18 +37,23 @@ func (p *Producer) coordinator(ctx context.Context, req protocol.Message) (proto
 }
 
 // retry calls f again while what it asked for surely has not happened and may in a
-// moment: the cluster is moving something. It ends with ctx at the latest.
+// moment: the cluster is moving something. It ends with ctx at the latest, and returns
+// the last answer then: why it took so long.
 func (p *Producer) retry(ctx context.Context, again repetition, f func(context.Context) error) error {
 	waits := map[pause]time.Duration{}
-	for {
+	for last := error(nil); ; {
 		err := f(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			return nil
+		case ctx.Err() != nil && last != nil && !errors.As(err, new(*wire.Error)):
+			return last
 		}
 		why, ok := passing(err, again)
 		if !ok || ctx.Err() != nil {
 			return err
 		}
+		last = err
 		if why == movedPause {
 			p.cluster.Forget()
 		}
@@ -65,12 +70,10 @@ func (p *Producer) retry(ctx context.Context, again repetition, f func(context.C
 func passing(err error, again repetition) (pause, bool) {
 	var answer *wire.Error
 	if errors.As(err, &answer) {
-		switch answer.Code {
-		case wire.ConcurrentTransactions:
+		switch {
+		case answer.Code == wire.ConcurrentTransactions:
 			return concurrentPause, true
-		case wire.CoordinatorLoading, wire.CoordinatorNotAvailable, wire.NotCoordinator, wire.UnknownTopicOrPartition,
-			wire.LeaderNotAvailable, wire.NotLeader, wire.BrokerNotAvailable, wire.ReplicaNotAvailable, wire.NotEnoughReplicas,
-			wire.FencedLeaderEpoch, wire.UnknownLeaderEpoch, wire.StorageError:
+		case answer.Code == wire.NotEnoughReplicas || answer.Code.Moving():
 			return movedPause, true
 		}
 		return pause{}, false

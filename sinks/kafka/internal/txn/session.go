@@ -9,7 +9,6 @@ import (
 	"github.com/segmentio/kafka-go/protocol/endtxn"
 	"github.com/segmentio/kafka-go/protocol/initproducerid"
 
-	"auditlog-connector/sinks/kafka/internal/batch"
 	"auditlog-connector/sinks/kafka/internal/wire"
 )
 
@@ -49,9 +48,9 @@ func (p *Producer) initialize(ctx context.Context, id int64, epoch int16) error 
 
 // addPartitions makes partitions part of the transaction. A request without an answer
 // is not repeated: the caller aborts.
-func (p *Producer) addPartitions(ctx context.Context, batches map[Partition][]batch.Batch) error {
+func (p *Producer) addPartitions(ctx context.Context, partitions []Partition) error {
 	topics := make(map[string][]int32)
-	for at := range batches {
+	for _, at := range partitions {
 		topics[at.Topic] = append(topics[at.Topic], at.ID)
 	}
 	req := &addpartitionstotxn.Request{TransactionalID: p.id, ProducerID: p.producer, ProducerEpoch: p.epoch}
@@ -59,6 +58,12 @@ func (p *Producer) addPartitions(ctx context.Context, batches map[Partition][]ba
 		req.Topics = append(req.Topics, addpartitionstotxn.RequestTopic{Name: name, Partitions: partitions})
 	}
 	return p.retry(ctx, once, func(ctx context.Context) error {
+		for _, at := range partitions {
+			// The coordinator says of one that is gone, too, that it is unknown.
+			if _, err := p.leader(ctx, at); errors.As(err, new(*GoneError)) {
+				return err
+			}
+		}
 		res, err := p.coordinator(ctx, req)
 		if err != nil {
 			return err

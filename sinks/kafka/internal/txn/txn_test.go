@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,6 +61,10 @@ func records(t *testing.T, prefix string, n, perBatch int, partitions ...int32) 
 	return out
 }
 
+func write(t *testing.T, p *Producer, batches map[Partition][]batch.Batch) error {
+	return p.Write(t.Context(), slices.Collect(maps.Keys(batches)), func() (map[Partition][]batch.Batch, error) { return batches, nil })
+}
+
 // committed reads n committed records, and looks for more for a moment.
 func committed(t *testing.T, brokers []string, n int) map[string]int {
 	t.Helper()
@@ -100,7 +106,7 @@ func exactly(t *testing.T, got map[string]int, prefix string, n int, partitions 
 func TestCommittedIsThereAbortedIsNot(t *testing.T) {
 	c := fake(t)
 	p := producer(t, c.ListenAddrs(), "x")
-	if err := p.Write(t.Context(), records(t, "aborted", 10, 3, 0, 1)); err != nil {
+	if err := write(t, p, records(t, "aborted", 10, 3, 0, 1)); err != nil {
 		t.Fatal(err)
 	}
 	epoch := p.epoch
@@ -108,7 +114,7 @@ func TestCommittedIsThereAbortedIsNot(t *testing.T) {
 	if err := p.Settle(t.Context()); err != nil || p.epoch == epoch {
 		t.Fatalf("%v; epoch %d after %d, want a new one", err, p.epoch, epoch)
 	}
-	if err := p.Write(t.Context(), records(t, "committed", 20, 7, 0, 1, 2)); err != nil {
+	if err := write(t, p, records(t, "committed", 20, 7, 0, 1, 2)); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Commit(t.Context()); err != nil || !p.Ready() {
@@ -129,7 +135,7 @@ func TestLeadersMoveWhileItWrites(t *testing.T) {
 		}
 		return nil, nil, false
 	})
-	if err := p.Write(t.Context(), records(t, "moved", 60, 10, 0, 1, 2)); err != nil {
+	if err := write(t, p, records(t, "moved", 60, 10, 0, 1, 2)); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Commit(t.Context()); err != nil {
@@ -142,7 +148,7 @@ func TestMisuseIsAnError(t *testing.T) {
 	c := fake(t)
 	p := New(wire.New(wire.Config{Brokers: c.ListenAddrs()}), "x")
 	t.Cleanup(p.cluster.Close)
-	if err := p.Write(t.Context(), nil); err == nil || p.Owns() {
+	if err := write(t, p, nil); err == nil || p.Owns() {
 		t.Error("a producer that owns nothing writes")
 	}
 	if err := p.Settle(t.Context()); !errors.Is(err, ErrLost) {
@@ -162,14 +168,14 @@ func TestMisuseIsAnError(t *testing.T) {
 func TestSuccessorFences(t *testing.T) {
 	c := fake(t)
 	old := producer(t, c.ListenAddrs(), "x")
-	if err := old.Write(t.Context(), records(t, "old", 5, 5, 0)); err != nil {
+	if err := write(t, old, records(t, "old", 5, 5, 0)); err != nil {
 		t.Fatal(err)
 	}
 	next := producer(t, c.ListenAddrs(), "x")
 	if err := old.Commit(t.Context()); !errors.Is(err, ErrLost) || old.Owns() {
 		t.Errorf("commit by the old one: %v, want ErrLost", err)
 	}
-	if err := next.Write(t.Context(), records(t, "next", 5, 5, 0)); err != nil {
+	if err := write(t, next, records(t, "next", 5, 5, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if err := next.Commit(t.Context()); err != nil {
@@ -182,7 +188,7 @@ func TestSuccessorFences(t *testing.T) {
 func TestUnansweredCommitIsRepeated(t *testing.T) {
 	c := fake(t)
 	p := producer(t, c.ListenAddrs(), "x")
-	if err := p.Write(t.Context(), records(t, "r", 5, 5, 0)); err != nil {
+	if err := write(t, p, records(t, "r", 5, 5, 0)); err != nil {
 		t.Fatal(err)
 	}
 	c.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, errors.New("hang up"), true })
@@ -198,7 +204,7 @@ func TestUnansweredCommitIsRepeated(t *testing.T) {
 func TestProbeHasNoEffect(t *testing.T) {
 	c := fake(t)
 	p := producer(t, c.ListenAddrs(), "x")
-	if err := p.Write(t.Context(), records(t, "r", 5, 5, 0)); err != nil {
+	if err := write(t, p, records(t, "r", 5, 5, 0)); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"x", "nobody"} {
@@ -220,7 +226,7 @@ func TestSequencesGoRoundOnServer(t *testing.T) {
 	p := producer(t, k.Brokers, "x")
 	p.sequences[Partition{topic, 0}] = math.MaxInt32 - 7
 	for i := range 4 { // 5 records each: across the end in the second
-		if err := p.Write(t.Context(), records(t, fmt.Sprint("t", i), 5, 5, 0)); err != nil {
+		if err := write(t, p, records(t, fmt.Sprint("t", i), 5, 5, 0)); err != nil {
 			t.Fatalf("transaction %d: %v", i, err)
 		}
 		if err := p.Commit(t.Context()); err != nil {

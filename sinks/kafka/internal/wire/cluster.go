@@ -23,6 +23,10 @@ import (
 // RequestTimeout is how long a broker may take to answer.
 const RequestTimeout = 15 * time.Second
 
+// idleTime is how long a connection may be unused and is still believed in: brokers,
+// and what is between, hang up on idle ones after some minutes.
+const idleTime = 4 * time.Minute
+
 // Config says where a cluster is and how it is spoken to.
 type Config struct {
 	Brokers  []string // host:port; any of them is asked first
@@ -151,12 +155,15 @@ func (c *Cluster) with(ctx context.Context, broker int32, key protocol.ApiKey, f
 		n.hangUp()
 		return &NetError{Addr: c.address(broker), API: key.String(), Sent: true, Err: because(ctx, err), Hint: hint}
 	}
-	n.conn.answered = true
+	n.conn.answered, n.conn.used = true, time.Now()
 	return nil
 }
 
 // connected makes sure that n, which is locked, is connected to where the broker is now.
 func (c *Cluster) connected(ctx context.Context, n *node, broker int32) error {
+	if n.conn != nil && time.Since(n.conn.used) > idleTime {
+		n.hangUp()
+	}
 	if broker != anybody {
 		addr := c.address(broker)
 		if addr == "" {

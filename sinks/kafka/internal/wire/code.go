@@ -35,6 +35,7 @@ const (
 	TopicExists              Code = 36
 	InvalidReplicationFactor Code = 38
 	InvalidConfig            Code = 40
+	NotController            Code = 41
 	PolicyViolation          Code = 44
 	OutOfOrderSequence       Code = 45
 	DuplicateSequence        Code = 46
@@ -63,7 +64,7 @@ var codeNames = map[Code]string{
 	NotEnoughAfterAppend: "NOT_ENOUGH_REPLICAS_AFTER_APPEND", TopicAuthorization: "TOPIC_AUTHORIZATION_FAILED",
 	ClusterAuthorization: "CLUSTER_AUTHORIZATION_FAILED", InvalidTimestamp: "INVALID_TIMESTAMP", UnsupportedMechanism: "UNSUPPORTED_SASL_MECHANISM",
 	IllegalSASLState: "ILLEGAL_SASL_STATE", UnsupportedVersion: "UNSUPPORTED_VERSION", TopicExists: "TOPIC_ALREADY_EXISTS",
-	InvalidReplicationFactor: "INVALID_REPLICATION_FACTOR", InvalidConfig: "INVALID_CONFIG", PolicyViolation: "POLICY_VIOLATION",
+	InvalidReplicationFactor: "INVALID_REPLICATION_FACTOR", InvalidConfig: "INVALID_CONFIG", NotController: "NOT_CONTROLLER", PolicyViolation: "POLICY_VIOLATION",
 	OutOfOrderSequence: "OUT_OF_ORDER_SEQUENCE_NUMBER", DuplicateSequence: "DUPLICATE_SEQUENCE_NUMBER", InvalidProducerEpoch: "INVALID_PRODUCER_EPOCH",
 	InvalidTxnState: "INVALID_TXN_STATE", InvalidProducerIDMapping: "INVALID_PRODUCER_ID_MAPPING", InvalidTxnTimeout: "INVALID_TRANSACTION_TIMEOUT",
 	ConcurrentTransactions: "CONCURRENT_TRANSACTIONS", TransactionalIDAuthz: "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
@@ -78,6 +79,18 @@ func (c Code) String() string {
 		return fmt.Sprintf("%s [%d]", name, int16(c))
 	}
 	return fmt.Sprintf("error [%d]", int16(c))
+}
+
+// Moving reports whether a broker answers so while the cluster moves a partition or a
+// coordinator, or until it has heard of a new one: the request had no effect, and may
+// have in a moment.
+func (c Code) Moving() bool {
+	switch c {
+	case CoordinatorLoading, CoordinatorNotAvailable, NotCoordinator, UnknownTopicOrPartition, LeaderNotAvailable, NotLeader,
+		BrokerNotAvailable, ReplicaNotAvailable, FencedLeaderEpoch, UnknownLeaderEpoch, StorageError, NotController:
+		return true
+	}
+	return false
 }
 
 // Error is a broker's answer that is not a success: the request had no effect,

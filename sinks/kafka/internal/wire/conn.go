@@ -31,6 +31,7 @@ type conn struct {
 	versions Versions
 	id       int32     // of the last request
 	answered bool      // the broker answered a request after the connection was set up
+	used     time.Time // last
 	pause    time.Time // the broker asked to be left alone until then
 	scratch  bytes.Buffer
 }
@@ -53,7 +54,7 @@ func (c Config) connect(ctx context.Context, addr string) (*conn, error) {
 	if err != nil {
 		return nil, fail("connect", err, "")
 	}
-	k := &conn{net: nc, addr: addr, clientID: c.ClientID}
+	k := &conn{net: nc, addr: addr, clientID: c.ClientID, used: time.Now()}
 	ok := false
 	defer func() {
 		if !ok {
@@ -144,7 +145,7 @@ func (k *conn) version(key protocol.ApiKey) (int16, error) {
 // roundTrip sends req and reads the answer. After an error that is not an [*Error]
 // the connection is of no use any more.
 func (k *conn) roundTrip(ctx context.Context, req protocol.Message, version int16) (protocol.Message, error) {
-	body, err := k.exchange(ctx, req, version)
+	body, err := k.exchange(ctx, k.message(req, version))
 	if err != nil {
 		return nil, err
 	}
@@ -152,9 +153,14 @@ func (k *conn) roundTrip(ctx context.Context, req protocol.Message, version int1
 	return res, err
 }
 
-// exchange sends req and returns the answer, its size in front. The bytes are valid
-// until the next exchange.
-func (k *conn) exchange(ctx context.Context, req protocol.Message, version int16) (answer []byte, err error) {
+// message writes req as kafka-go does it.
+func (k *conn) message(req protocol.Message, version int16) func(id int32) error {
+	return func(id int32) error { return protocol.WriteRequest(k.net, version, id, k.clientID, req) }
+}
+
+// exchange sends the request that write writes and returns the answer, its size in
+// front. The bytes are valid until the next exchange.
+func (k *conn) exchange(ctx context.Context, write func(id int32) error) (answer []byte, err error) {
 	deadline, _ := ctx.Deadline() // none: the zero time, which is no deadline either
 	if err := k.net.SetDeadline(deadline); err != nil {
 		return nil, err
@@ -162,7 +168,7 @@ func (k *conn) exchange(ctx context.Context, req protocol.Message, version int16
 	stop := context.AfterFunc(ctx, func() { _ = k.net.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	k.id++
-	if err := protocol.WriteRequest(k.net, version, k.id, k.clientID, req); err != nil {
+	if err := write(k.id); err != nil {
 		return nil, err
 	}
 	k.scratch.Reset()

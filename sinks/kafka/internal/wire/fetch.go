@@ -38,7 +38,7 @@ func (c *Cluster) Fetch(ctx context.Context, leader int32, topic string, partiti
 	}
 	var f Fetched
 	err := c.with(ctx, leader, req.ApiKey(), func(ctx context.Context, k *conn, version int16) error {
-		body, err := k.exchange(ctx, req, version)
+		body, err := k.exchange(ctx, k.message(req, version))
 		if err != nil {
 			return err
 		}

@@ -82,6 +82,30 @@ func (c *Cluster) Forget() {
 	clear(c.coordinators)
 }
 
+// patiencePause is between two calls by [Cluster.Patiently].
+const patiencePause = 50 * time.Millisecond
+
+// Patiently calls f until it does not fail because the cluster is moving something
+// (see [Code.Moving]), for d at most, and returns f's last error. Where things are is
+// asked again each time.
+func (c *Cluster) Patiently(ctx context.Context, d time.Duration, f func(context.Context) error) error {
+	for end := time.Now().Add(d); ; {
+		err := f(ctx)
+		var answer *Error
+		if !errors.As(err, &answer) || !answer.Code.Moving() || time.Now().After(end) {
+			return err
+		}
+		c.Forget()
+		t := time.NewTimer(patiencePause)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return err
+		}
+	}
+}
+
 // Coordinator returns the broker that coordinates a transactional id.
 func (c *Cluster) Coordinator(ctx context.Context, id string) (int32, error) {
 	c.mu.Lock()

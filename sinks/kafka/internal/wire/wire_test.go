@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -14,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -165,6 +168,32 @@ func TestBrokerWithoutAVersionOfOurs(t *testing.T) {
 	var answer *Error
 	if _, err := cluster(t, f.ListenAddrs()...).Topic(t.Context(), "audit"); !errors.As(err, &answer) || answer.Code != UnsupportedVersion {
 		t.Errorf("%v, want UNSUPPORTED_VERSION", err)
+	}
+}
+
+// kafka-go's own encoding, which copies, gives the same bytes.
+func TestProduceIsAsKafkaGoEncodesIt(t *testing.T) {
+	raw := func(b string) protocol.RawRecordSet {
+		return protocol.RawRecordSet{Reader: bytes.NewReader(append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...))}
+	}
+	var want, got bytes.Buffer
+	if err := protocol.WriteRequest(&want, 8, 7, "client", &rawproduce.Request{
+		TransactionalID: "x", Acks: -1, Timeout: 1500,
+		Topics: []rawproduce.RequestTopic{
+			{Topic: "audit", Partitions: []rawproduce.RequestPartition{{Partition: 0, RecordSet: raw("zero")}, {Partition: 3, RecordSet: raw("three")}}},
+			{Topic: strings.Repeat("long", 60), Partitions: []rawproduce.RequestPartition{{Partition: 1, RecordSet: raw("one")}}},
+			{Topic: strings.Repeat("more", 60), Partitions: []rawproduce.RequestPartition{{Partition: 1, RecordSet: raw(strings.Repeat("b", 1000))}}},
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	request := encodeProduce(8, 7, "client", "x", 1500*time.Millisecond, []TopicPieces{
+		{"audit", []Piece{{0, []byte("zero")}, {3, []byte("three")}}},
+		{strings.Repeat("long", 60), []Piece{{1, []byte("one")}}},
+		{strings.Repeat("more", 60), []Piece{{1, bytes.Repeat([]byte("b"), 1000)}}},
+	})
+	if _, err := request.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Errorf("%v\n%q, want\n%q", err, got.Bytes(), want.Bytes())
 	}
 }
 

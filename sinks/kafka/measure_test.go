@@ -1,3 +1,5 @@
+//go:build measure && unix
+
 package kafka
 
 import (
@@ -17,11 +19,12 @@ import (
 	"auditlog-connector/internal/testserver"
 	"auditlog-connector/pipeline"
 	"auditlog-connector/schemas"
+	"auditlog-connector/sinks/kafka/internal/batch"
 )
 
 var (
-	benchRounds = flag.Int("kafka.rounds", 0, "rounds of the comparison with other clients; 0: none")
-	benchTime   = flag.Duration("kafka.time", time.Second, "how long one contestant writes in a round")
+	rounds = flag.Int("kafka.rounds", 20, "rounds of the comparison with other clients")
+	length = flag.Duration("kafka.time", 500*time.Millisecond, "how long one contestant writes in a round")
 )
 
 // contestant writes batches of the same records, one transaction each if it has any.
@@ -37,11 +40,9 @@ type figure struct {
 
 // TestCompare measures the sink beside kafka-go's plain Writer and franz-go's
 // transactions, on one broker, in interleaved rounds, and prints medians with their
-// quartiles. It is wanted with -kafka.rounds=20.
+// quartiles. All write the same records uncompressed to four partitions, and wait for
+// a batch to be acknowledged, and committed, before they begin the next.
 func TestCompare(t *testing.T) {
-	if *benchRounds == 0 {
-		t.Skip("wanted with -kafka.rounds")
-	}
 	testserver.Require(t)
 	k := testserver.StartKafka(t, testserver.KafkaOptions{Measured: true})
 	records := batchOf("acme/bench", 1, 10_000).Records
@@ -51,7 +52,7 @@ func TestCompare(t *testing.T) {
 	fmt.Fprintln(w, "RECORDS\tCLIENT\tEVENTS/S\tQUARTILES\tMS/BATCH\tEVENTS/CPU-S\tOURS/THEIRS\tQUARTILES\t")
 	for _, n := range []int{100, 1000, 5000, 10_000} {
 		figures := make([][]figure, len(contestants))
-		for round := range *benchRounds + 1 {
+		for round := range *rounds + 1 {
 			for i := range contestants {
 				at := (i + round) % len(contestants) // nobody is always first
 				f := measure(t, contestants[at], n)
@@ -73,13 +74,13 @@ func TestCompare(t *testing.T) {
 		}
 	}
 	w.Flush()
-	t.Logf("Kafka %s, one node, 4 partitions, %d-byte values, no compression, %d rounds of %s\n%s", k.Options.Version, len(records[0].Avro)+10, *benchRounds, *benchTime, &out)
+	t.Logf("Kafka %s, one node, 4 partitions, %d-byte values, no compression, %d rounds of %s\n%s", k.Options.Version, len(records[0].Avro)+10, *rounds, *length, &out)
 }
 
 func measure(t *testing.T, c contestant, n int) figure {
 	t.Helper()
 	began, cpu, batches := time.Now(), cpuTime(), 0
-	for time.Since(began) < *benchTime {
+	for time.Since(began) < *length {
 		if err := c.write(t.Context(), n); err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
@@ -126,6 +127,15 @@ func ours(t *testing.T, k *testserver.Kafka, records []pipeline.Record) contesta
 	}}
 }
 
+// headersOf are those that the sink gives a record.
+func headersOf(r *pipeline.Record) []batch.Header {
+	e := encoder{batchID: "acme/bench/0a1b2c3d/00000000000000000001"}
+	e.header("event_id", r.ID)
+	e.header("event_type", r.Audit.EventType)
+	e.header("batch_id", e.batchID)
+	return e.headers
+}
+
 // plainWriter is kafka-go's Writer, every record acknowledged, without transactions.
 // Its messages are made beforehand.
 func plainWriter(t *testing.T, k *testserver.Kafka, records []pipeline.Record) contestant {
@@ -133,7 +143,7 @@ func plainWriter(t *testing.T, k *testserver.Kafka, records []pipeline.Record) c
 	messages := make([]kafkago.Message, len(records))
 	for i := range records {
 		messages[i] = kafkago.Message{Key: []byte(records[i].ID), Value: schemas.AppendSingle(nil, records[i].Avro), Time: records[i].Time}
-		for _, h := range headers(nil, &records[i], []byte("acme/bench/0a1b2c3d/00000000000000000001")) {
+		for _, h := range headersOf(&records[i]) {
 			messages[i].Headers = append(messages[i].Headers, kafkago.Header{Key: h.Key, Value: h.Value})
 		}
 	}
@@ -154,17 +164,20 @@ func franz(t *testing.T, k *testserver.Kafka, records []pipeline.Record) contest
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	theirs := make([]kgo.Record, len(records))
+	made, theirs := make([]kgo.Record, len(records)), make([]kgo.Record, len(records))
+	for i := range records {
+		made[i] = kgo.Record{Key: []byte(records[i].ID), Value: schemas.AppendSingle(nil, records[i].Avro), Timestamp: records[i].Time}
+		for _, h := range headersOf(&records[i]) {
+			made[i].Headers = append(made[i].Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		}
+	}
 	return contestant{"franz-go, transactions", func(ctx context.Context, n int) error {
 		if err := client.BeginTransaction(); err != nil {
 			return err
 		}
 		var failed error
 		for i := range n {
-			theirs[i] = kgo.Record{Key: []byte(records[i].ID), Value: schemas.AppendSingle(nil, records[i].Avro), Timestamp: records[i].Time}
-			for _, h := range headers(nil, &records[i], []byte("acme/bench/0a1b2c3d/00000000000000000001")) {
-				theirs[i].Headers = append(theirs[i].Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
-			}
+			theirs[i] = made[i] // producing fills a record in
 			client.Produce(ctx, &theirs[i], func(_ *kgo.Record, err error) {
 				if err != nil {
 					failed = err
