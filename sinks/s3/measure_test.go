@@ -24,6 +24,7 @@ import (
 var (
 	benchEvents = flag.Int("events", 300_000, "events of each variant")
 	benchRounds = flag.Int("rounds", 3, "how often each variant is measured; the median counts")
+	benchOnly   = flag.String("variant", "", "measure only the first variant, and those with this in their names")
 )
 
 // benchEnv makes this program the child that does the work of one variant.
@@ -74,6 +75,7 @@ func TestThroughput(t *testing.T) {
 		{"format: parquet", largeObject}, {"format: jsonl", largeObject}, {"format: jsonl\nschema: ecs", largeObject},
 		{"format: jsonl\ncompression: none", largeObject}, {"plain JSON", largeObject}, {"plain goavro", largeObject},
 	}
+	variants = slices.DeleteFunc(variants, func(v variant) bool { return v != variants[0] && !strings.Contains(v.String(), *benchOnly) })
 	for _, target := range targets {
 		results := make([][]benchResult, len(variants))
 		for range *benchRounds { // round by round, so that what else the machine does hits all
